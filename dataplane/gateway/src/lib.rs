@@ -1,0 +1,1 @@
+//! The gateway around the engine: control stream, configuration, datapath I/O.

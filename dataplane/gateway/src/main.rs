@@ -1,0 +1,3 @@
+//! The `pinhole-gateway` daemon.
+
+fn main() {}

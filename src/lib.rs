@@ -1,0 +1,1 @@
+//! The Pinhole controller: REST API, policy compiler and push.

@@ -1,0 +1,3 @@
+//! The `pinhole` program.
+
+fn main() {}
