@@ -1,1 +1,30 @@
 //! The gateway around the engine: control stream, configuration, datapath I/O.
+//!
+//! [`Gateway::start`] runs one in this process; the `pinhole-gateway` daemon is a command line around it.
+
+pub mod config;
+mod control;
+#[expect(dead_code, reason = "the engine that fills the datapath is not there yet")]
+pub mod datapath;
+#[cfg_attr(not(test), expect(dead_code, reason = "the engine that makes events is not there yet"))]
+mod events;
+mod gateway;
+mod host;
+mod options;
+mod process;
+pub mod store;
+mod supervisor;
+mod sys;
+
+pub use datapath::worker::WorkerError;
+pub use gateway::{Gateway, ShutdownError};
+pub use host::command::CommandError;
+pub use host::journal::JournalError;
+pub use host::lock::LockError;
+pub use host::namespace::NamespaceError;
+pub use host::plan::PlanError;
+pub use host::setup::HostError;
+pub use host::sysctl::SysctlError;
+pub use options::*;
+pub use process::raise_open_files_limit;
+pub use supervisor::{ApplyError, StartError, cleanup};

@@ -1,0 +1,178 @@
+//! The daemon's command line.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use pinhole_gateway::config::file::{self, FileError};
+use pinhole_gateway::{
+    ConfigSource, ControllerOptions, DEFAULT_RUN_DIR, Gateway, GatewayOptions, NetworkNamespace, TokenSource,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::telemetry::{self, LogFormat};
+
+/// NAT/CGNAT gateway with Application Layer Gateways.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// How log lines are written to standard error; PINHOLE_LOG filters them.
+    #[arg(long, value_enum, default_value_t, global = true)]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Carry traffic until SIGTERM or SIGINT; prints `ready` when traffic flows.
+    Run(RunArguments),
+    /// Check a configuration file and print every error with line and column.
+    Check {
+        /// The file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Undo what a killed gateway left on this host.
+    Cleanup(HostArguments),
+}
+
+#[derive(Args, Debug)]
+struct HostArguments {
+    /// Where the gateway remembers what it changed on this host.
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUN_DIR)]
+    run_dir: PathBuf,
+    /// The network namespace to work in, for example /run/netns/blue; this process's own if left out.
+    #[arg(long, value_name = "FILE")]
+    netns: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[group(id = "source", required = true, args = ["config", "controller"])]
+struct RunArguments {
+    /// Run alone, from this file.
+    #[arg(long, value_name = "FILE", conflicts_with = "controller")]
+    config: Option<PathBuf>,
+    /// Run under the controller at this URL, for example http://192.0.2.1:7443.
+    #[arg(long, value_name = "URL", requires = "token_file", requires = "state_dir")]
+    controller: Option<String>,
+    /// The file that holds this gateway's token; read again at each connection.
+    #[arg(long, value_name = "FILE", requires = "controller")]
+    token_file: Option<PathBuf>,
+    /// Where the last good configuration is kept.
+    #[arg(long, value_name = "DIR", requires = "controller")]
+    state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    host: HostArguments,
+}
+
+/// Runs the chosen command.
+pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.command {
+        Command::Check { config } => check(&config),
+        Command::Run(run) => {
+            telemetry::start(arguments.log_format);
+            pinhole_gateway::raise_open_files_limit();
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+            runtime.block_on(self::run(run))
+        }
+        Command::Cleanup(host) => {
+            telemetry::start(arguments.log_format);
+            let undone = pinhole_gateway::cleanup(namespace(host.netns), &host.run_dir)?;
+            say(&format!("undone: {undone} changes"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Prints a line on standard output, which other programs read.
+fn say(line: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
+}
+
+/// Prints an error that ends the program; there is nothing left to do when even that fails.
+pub(crate) fn complain(error: &anyhow::Error) {
+    let _ = writeln!(std::io::stderr().lock(), "pinhole-gateway: {error:#}");
+}
+
+fn check(path: &Path) -> anyhow::Result<ExitCode> {
+    let name = path.display();
+    match file::load(path) {
+        Ok(config) => {
+            say(&format!(
+                "{name}: OK: {} inside and {} outside interfaces, {} inside prefixes, {} pool addresses",
+                config.inside.len(),
+                config.outside.len(),
+                config.inside_prefixes.len(),
+                config.pool.iter().map(|range| range.count()).sum::<u64>(),
+            ))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(FileError::Problems(problems)) => {
+            for problem in problems {
+                say(&format!("{name}:{problem}"))?;
+            }
+            Ok(ExitCode::FAILURE)
+        }
+        Err(error @ (FileError::Read(_) | FileError::TooLarge)) => {
+            say(&format!("{name}: {error}"))?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn namespace(path: Option<PathBuf>) -> NetworkNamespace {
+    path.map_or(NetworkNamespace::Current, NetworkNamespace::Path)
+}
+
+async fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
+    let source = match (&arguments.config, arguments.controller) {
+        (Some(path), _) => match file::load(path) {
+            Ok(config) => ConfigSource::Fixed(Box::new(config)),
+            Err(FileError::Problems(problems)) => {
+                let name = path.display();
+                let lines: Vec<String> = problems.iter().map(|problem| format!("{name}:{problem}")).collect();
+                anyhow::bail!("the configuration has errors\n{}", lines.join("\n"));
+            }
+            Err(error @ (FileError::Read(_) | FileError::TooLarge)) => {
+                anyhow::bail!("{} {error}", path.display())
+            }
+        },
+        (None, Some(endpoint)) => ConfigSource::Controller(ControllerOptions {
+            endpoint,
+            token: TokenSource::File(arguments.token_file.context("--controller needs --token-file")?),
+            state_dir: arguments.state_dir.context("--controller needs --state-dir")?,
+        }),
+        (None, None) => anyhow::bail!("one of --config and --controller is needed"),
+    };
+    // Before anything is changed, so that a signal that comes early is not lost.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let handle = Gateway::start(GatewayOptions {
+        namespace: namespace(arguments.host.netns),
+        run_dir: arguments.host.run_dir,
+        source,
+    })
+    .await?;
+    let mut status = handle.watch();
+    let mut announced = false;
+    let fault = loop {
+        if !announced && status.borrow_and_update().running() {
+            say("ready")?;
+            announced = true;
+        }
+        tokio::select! {
+            changed = status.changed() => if changed.is_err() { break true },
+            _ = terminate.recv() => break false,
+            _ = interrupt.recv() => break false,
+        }
+    };
+    handle.shutdown().await?;
+    anyhow::ensure!(!fault, "the datapath stopped by itself; its last log lines say why");
+    Ok(ExitCode::SUCCESS)
+}

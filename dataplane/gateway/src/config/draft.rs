@@ -1,0 +1,389 @@
+//! The checks that files and messages share: a draft remembers where each value stands, so that every problem
+//! can be named at its place.
+
+use std::net::Ipv4Addr;
+
+use pinhole_dataplane::alg::AlgProtocol;
+
+use crate::config::ports::{PortRange, PortSet};
+use crate::config::prefix::{AddressRange, Ipv4Prefix};
+use crate::config::{
+    ALG_PROTOCOLS, AlgService, AlgSetting, AlgState, Config, HostEcho, InterfaceName, MAX_INTERFACES,
+    MAX_POOL_ADDRESSES, MAX_POOL_RANGES, MAX_PREFIXES, MAX_SERVICE_NAME, MAX_SERVICES, ServiceProtocol,
+    alg_name,
+};
+
+/// Something wrong with a configuration, at a place in it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem<L> {
+    /// Where.
+    pub at: L,
+    /// What, in one sentence for the administrator.
+    pub message: String,
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Located<T, L> {
+    pub(super) value: T,
+    pub(super) at: L,
+}
+
+/// A list and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct List<L> {
+    pub(super) at: L,
+    pub(super) items: Vec<Located<String, L>>,
+}
+
+/// A configuration before its checks. What is `None` was already reported as a problem, or is left out where
+/// that is allowed.
+#[derive(Clone, Debug)]
+pub(super) struct Draft<L> {
+    pub(super) inside: Option<List<L>>,
+    pub(super) outside: Option<List<L>>,
+    pub(super) inside_prefixes: Option<List<L>>,
+    pub(super) pool: Option<List<L>>,
+    pub(super) nat_ports: Option<PortRange>,
+    pub(super) host_echo: HostEcho,
+    pub(super) algs: Vec<AlgDraft<L>>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct AlgDraft<L> {
+    pub(super) protocol: Located<AlgProtocol, L>,
+    pub(super) state: AlgState,
+    pub(super) services: Vec<ServiceDraft<L>>,
+    pub(super) services_at: L,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct ServiceDraft<L> {
+    pub(super) at: L,
+    pub(super) name: Located<String, L>,
+    pub(super) protocol: ServiceProtocol,
+    pub(super) source_ports: Option<PortSet>,
+    pub(super) destination_ports: Option<PortSet>,
+}
+
+/// Checks a draft and adds what is wrong to `problems`; returns the configuration when nothing ever was.
+pub(super) fn check<L: Clone>(draft: Draft<L>, problems: &mut Vec<Problem<L>>) -> Option<Config> {
+    let inside = check_interfaces(draft.inside, "inside", problems);
+    let outside = check_interfaces(draft.outside, "outside", problems);
+    for name in &outside {
+        if inside.iter().any(|other| other.value == name.value) {
+            report(problems, &name.at, format!("{} is both inside and outside", name.value));
+        }
+    }
+    let prefixes = check_prefixes(draft.inside_prefixes, problems);
+    let pool = check_pool(draft.pool, &prefixes, problems);
+    check_service_overlaps(&draft.algs, problems);
+    let algs = check_algs(draft.algs, problems);
+    if !problems.is_empty() {
+        return None;
+    }
+    Some(Config {
+        inside: values(inside),
+        outside: values(outside),
+        inside_prefixes: values(prefixes),
+        pool: values(pool),
+        nat_ports: draft.nat_ports,
+        host_echo: draft.host_echo,
+        algs,
+    })
+}
+
+fn values<T, L>(located: Vec<Located<T, L>>) -> Vec<T> {
+    located.into_iter().map(|located| located.value).collect()
+}
+
+fn report<L: Clone>(problems: &mut Vec<Problem<L>>, at: &L, message: String) {
+    problems.push(Problem { at: at.clone(), message });
+}
+
+/// Parses the items of a list, reports what does not parse, and what the list's bounds do not allow.
+fn parse_items<T, L>(
+    list: Option<List<L>>,
+    what: &str,
+    most: usize,
+    problems: &mut Vec<Problem<L>>,
+) -> Vec<Located<T, L>>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+    L: Clone,
+{
+    let Some(list) = list else { return Vec::new() };
+    if list.items.is_empty() {
+        report(problems, &list.at, format!("{what} is empty"));
+    }
+    if list.items.len() > most {
+        report(
+            problems,
+            &list.at,
+            format!("{what} has {} entries, at most {most} are allowed", list.items.len()),
+        );
+        return Vec::new();
+    }
+    let mut parsed = Vec::with_capacity(list.items.len());
+    for item in list.items {
+        match item.value.parse::<T>() {
+            Ok(value) => parsed.push(Located { value, at: item.at }),
+            Err(error) => report(problems, &item.at, error.to_string()),
+        }
+    }
+    parsed
+}
+
+fn check_interfaces<L: Clone>(
+    list: Option<List<L>>,
+    what: &str,
+    problems: &mut Vec<Problem<L>>,
+) -> Vec<Located<InterfaceName, L>> {
+    let mut names: Vec<Located<InterfaceName, L>> = Vec::new();
+    for name in parse_items::<InterfaceName, L>(list, what, MAX_INTERFACES, problems) {
+        if names.iter().any(|earlier| earlier.value == name.value) {
+            report(problems, &name.at, format!("{} is listed twice in {what}", name.value));
+        } else {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn check_prefixes<L: Clone>(
+    list: Option<List<L>>,
+    problems: &mut Vec<Problem<L>>,
+) -> Vec<Located<Ipv4Prefix, L>> {
+    let mut prefixes: Vec<Located<Ipv4Prefix, L>> = Vec::new();
+    for prefix in parse_items::<Ipv4Prefix, L>(list, "inside_prefixes", MAX_PREFIXES, problems) {
+        let range = prefix.value.range();
+        if let Some(reason) = unusable(range) {
+            report(
+                problems,
+                &prefix.at,
+                format!("{} cannot be an inside prefix: it holds {reason}", prefix.value),
+            );
+        }
+        if let Some(other) = prefixes.iter().find(|other| other.value.range().overlaps(range)) {
+            report(
+                problems,
+                &prefix.at,
+                format!("{} overlaps with the inside prefix {}", prefix.value, other.value),
+            );
+        }
+        prefixes.push(prefix);
+    }
+    prefixes
+}
+
+fn check_pool<L: Clone>(
+    list: Option<List<L>>,
+    prefixes: &[Located<Ipv4Prefix, L>],
+    problems: &mut Vec<Problem<L>>,
+) -> Vec<Located<AddressRange, L>> {
+    let at = list.as_ref().map(|list| list.at.clone());
+    let mut pool: Vec<Located<AddressRange, L>> = Vec::new();
+    for range in parse_items::<AddressRange, L>(list, "pool", MAX_POOL_RANGES, problems) {
+        if let Some(reason) = unusable(range.value) {
+            report(problems, &range.at, format!("{} cannot be in the pool: it holds {reason}", range.value));
+        }
+        // RFC 4787, REQ-7: an overlap would make inside and outside indistinguishable.
+        if let Some(prefix) = prefixes.iter().find(|prefix| prefix.value.range().overlaps(range.value)) {
+            report(
+                problems,
+                &range.at,
+                format!("the pool's {} overlaps with the inside prefix {}", range.value, prefix.value),
+            );
+        }
+        if let Some(other) = pool.iter().find(|other| other.value.overlaps(range.value)) {
+            report(problems, &range.at, format!("{} overlaps with the pool's {}", range.value, other.value));
+        }
+        pool.push(range);
+    }
+    let count: u64 = pool.iter().map(|range| range.value.count()).sum();
+    if let Some(at) = at
+        && count > MAX_POOL_ADDRESSES
+    {
+        report(
+            problems,
+            &at,
+            format!("the pool has {count} addresses, at most {MAX_POOL_ADDRESSES} are allowed"),
+        );
+    }
+    pool
+}
+
+/// Names what in a range can never be a host's address (RFC 1122, section 3.2.1.3; RFC 6890).
+fn unusable(range: AddressRange) -> Option<&'static str> {
+    let special = |first: [u8; 4], last: [u8; 4]| {
+        range.first() <= Ipv4Addr::from(last) && Ipv4Addr::from(first) <= range.last()
+    };
+    if special([0, 0, 0, 0], [0, 255, 255, 255]) {
+        Some("addresses of \"this network\" (0.0.0.0/8)")
+    } else if special([127, 0, 0, 0], [127, 255, 255, 255]) {
+        Some("loopback addresses")
+    } else if special([224, 0, 0, 0], [255, 255, 255, 255]) {
+        Some("multicast, reserved or broadcast addresses")
+    } else {
+        None
+    }
+}
+
+fn check_algs<L: Clone>(drafts: Vec<AlgDraft<L>>, problems: &mut Vec<Problem<L>>) -> Vec<AlgSetting> {
+    let mut settings: Vec<AlgSetting> = Vec::with_capacity(ALG_PROTOCOLS.len());
+    for draft in drafts {
+        let protocol = draft.protocol.value;
+        if settings.iter().any(|earlier| earlier.protocol == protocol) {
+            report(problems, &draft.protocol.at, format!("the ALG {} is listed twice", alg_name(protocol)));
+            continue;
+        }
+        if draft.services.len() > MAX_SERVICES {
+            report(
+                problems,
+                &draft.services_at,
+                format!("{} services, at most {MAX_SERVICES} are allowed", draft.services.len()),
+            );
+            continue;
+        }
+        let services = check_services(draft.services, problems);
+        settings.push(AlgSetting { protocol, state: draft.state, services });
+    }
+    for protocol in ALG_PROTOCOLS {
+        if !settings.iter().any(|setting| setting.protocol == protocol) {
+            settings.push(AlgSetting { protocol, state: AlgState::Enabled, services: Vec::new() });
+        }
+    }
+    settings.sort_by_key(|setting| setting.protocol);
+    settings
+}
+
+fn check_services<L: Clone>(drafts: Vec<ServiceDraft<L>>, problems: &mut Vec<Problem<L>>) -> Vec<AlgService> {
+    let mut services: Vec<AlgService> = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        let name = draft.name.value;
+        if name.is_empty() || name.chars().count() > MAX_SERVICE_NAME {
+            report(
+                problems,
+                &draft.name.at,
+                format!("a service's name has 1 to {MAX_SERVICE_NAME} characters"),
+            );
+        }
+        if services.iter().any(|earlier| earlier.name == name) {
+            report(problems, &draft.name.at, format!("the service \"{name}\" is listed twice"));
+        }
+        if draft.source_ports.is_none() && draft.destination_ports.is_none() {
+            report(
+                problems,
+                &draft.at,
+                format!("the service \"{name}\" needs a source_port or a destination_port"),
+            );
+        }
+        services.push(AlgService {
+            name,
+            protocol: draft.protocol,
+            source_ports: draft.source_ports,
+            destination_ports: draft.destination_ports,
+        });
+    }
+    services
+}
+
+/// One flow pattern that an ALG reads, as far as two of them can collide.
+struct Pattern<'a, L> {
+    alg: AlgProtocol,
+    service: Option<&'a Located<String, L>>,
+    protocol: ServiceProtocol,
+    source_ports: Option<&'a PortSet>,
+    destination_ports: Option<&'a PortSet>,
+}
+
+/// Reports user-defined services of one enabled ALG that another enabled ALG reads, too.
+fn check_service_overlaps<L: Clone>(algs: &[AlgDraft<L>], problems: &mut Vec<Problem<L>>) {
+    let well_known = ALG_PROTOCOLS.map(well_known_ports);
+    let mut patterns: Vec<Pattern<'_, L>> = Vec::new();
+    for (protocol, (transport, ports)) in ALG_PROTOCOLS.into_iter().zip(&well_known) {
+        let off = algs.iter().any(|alg| alg.protocol.value == protocol && alg.state == AlgState::Disabled);
+        if !off {
+            patterns.push(Pattern {
+                alg: protocol,
+                service: None,
+                protocol: *transport,
+                source_ports: None,
+                destination_ports: ports.as_ref(),
+            });
+        }
+    }
+    for alg in algs.iter().filter(|alg| alg.state == AlgState::Enabled) {
+        for service in &alg.services {
+            let Some(protocol) = effective(service.protocol, alg.protocol.value) else { continue };
+            let pattern = Pattern {
+                alg: alg.protocol.value,
+                service: Some(&service.name),
+                protocol,
+                source_ports: service.source_ports.as_ref(),
+                destination_ports: service.destination_ports.as_ref(),
+            };
+            if let Some(other) = patterns.iter().find(|other| pattern.collides(other)) {
+                let message = match other.service {
+                    Some(name) => format!(
+                        "the service \"{}\" of {} covers the same flows as \"{}\" of {}",
+                        service.name.value,
+                        alg_name(pattern.alg),
+                        name.value,
+                        alg_name(other.alg)
+                    ),
+                    None => format!(
+                        "the service \"{}\" of {} covers the well-known ports of {}",
+                        service.name.value,
+                        alg_name(pattern.alg),
+                        alg_name(other.alg)
+                    ),
+                };
+                report(problems, &service.name.at, message);
+            }
+            patterns.push(pattern);
+        }
+    }
+}
+
+impl<L> Pattern<'_, L> {
+    /// Whether two ALGs would read the same flows: patterns of equal shape with ports in common. Patterns of
+    /// different shape may meet in a flow too; the one that names the destination port wins there.
+    fn collides(&self, other: &Self) -> bool {
+        self.alg != other.alg
+            && self.protocol.overlaps(other.protocol)
+            && meet(self.source_ports, other.source_ports)
+            && meet(self.destination_ports, other.destination_ports)
+    }
+}
+
+fn meet(left: Option<&PortSet>, right: Option<&PortSet>) -> bool {
+    match (left, right) {
+        (None, None) => true,
+        (Some(left), Some(right)) => left.overlaps(right),
+        (None, Some(_)) | (Some(_), None) => false,
+    }
+}
+
+/// Returns the transport and ports that IANA assigned to a protocol, as far as its ALG reads them.
+fn well_known_ports(protocol: AlgProtocol) -> (ServiceProtocol, Option<PortSet>) {
+    let (transport, ports): (_, &[u32]) = match protocol {
+        AlgProtocol::Ftp => (ServiceProtocol::Tcp, &[21]),
+        AlgProtocol::IkeEsp => (ServiceProtocol::Udp, &[500, 4500]),
+        AlgProtocol::Pptp => (ServiceProtocol::Tcp, &[1723]),
+        AlgProtocol::Sip => (ServiceProtocol::TcpUdp, &[5060]),
+        AlgProtocol::Tftp => (ServiceProtocol::Udp, &[69]),
+    };
+    (transport, PortSet::from_ranges(ports.iter().filter_map(|port| PortRange::new(*port, *port).ok())).ok())
+}
+
+/// Returns the part of a service's transport that an ALG's protocol uses.
+fn effective(service: ServiceProtocol, protocol: AlgProtocol) -> Option<ServiceProtocol> {
+    let (transport, _) = well_known_ports(protocol);
+    match (service, transport) {
+        (ServiceProtocol::TcpUdp, used) => Some(used),
+        (given, ServiceProtocol::TcpUdp) => Some(given),
+        (given, used) => (given == used).then_some(given),
+    }
+}

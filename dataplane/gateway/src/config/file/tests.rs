@@ -1,0 +1,136 @@
+use super::*;
+
+/// What `check` prints for a text, without the file's name.
+fn problems(text: &str) -> Vec<String> {
+    parse(text).map_or_else(|found| found.iter().map(ToString::to_string).collect(), |_| Vec::new())
+}
+
+const GOOD: &str = r#"inside = ["in0"]
+outside = ["out0"]
+[nat]
+inside_prefixes = ["10.0.0.0/24"]
+pool = ["203.0.113.1"]        # may be the outside interface's own address
+[[alg]]
+protocol = "ftp"
+enabled = true
+services = [{ name = "ftp-alt", protocol = "tcp", destination_port = "2121" }]
+"#;
+
+#[test]
+fn the_smallest_useful_file_is_accepted() {
+    let config = parse(GOOD).unwrap();
+    assert_eq!(config.pool.len(), 1);
+    assert_eq!(config.nat_ports, None);
+    let [ftp, rest @ ..] = config.algs.as_slice() else { panic!("no ALG") };
+    assert_eq!(ftp.services.len(), 1);
+    assert!(rest.iter().all(|alg| alg.state == AlgState::Enabled && alg.services.is_empty()));
+}
+
+#[test]
+fn every_problem_is_printed_with_its_place() {
+    let text = r#"inside = []
+outside = ["out0", 7, "in 0"]
+colour = "blue"
+[nat]
+inside_prefixes = ["10.0.0.5/24", "10.0.0.0/24"]
+pool = ["203.0.113.1", "10.0.0.9", "nonsense"]
+ports = "0-10"
+mtu = 1500
+[[alg]]
+protocol = "ftp"
+enabled = "yes"
+services = [
+  { name = "ftp-alt", protocol = "tcp", destination_port = "99999" },
+  { name = "größer", protocol = "sctp", destination_port = "1" },
+  { name = "none", protocol = "tcp" },
+  { protocol = "tcp", source_port = 5, port = "6" },
+]
+[[alg]]
+protocol = "ftp"
+[[alg]]
+protocol = "http"
+[[alg]]
+enabled = false
+"#;
+    let expected = [
+        "1:10: inside is empty",
+        "2:20: \"outside\" is an integer, but must be a string",
+        "2:23: \"in 0\" is not an interface name: 1 to 15 printable characters without space, / or :",
+        "3:1: unknown key \"colour\" in the file; known are inside, outside, nat, host, alg",
+        "5:20: \"10.0.0.5/24\" has host bits set; the network is 10.0.0.0/24",
+        "6:24: the pool's 10.0.0.9 overlaps with the inside prefix 10.0.0.0/24",
+        "6:36: \"nonsense\" is not an IPv4 address",
+        "7:9: \"0\" is not a port from 1 to 65535",
+        "8:1: unknown key \"mtu\" in [nat]; known are inside_prefixes, pool, ports",
+        "11:11: \"enabled\" is a string, but must be true or false",
+        "13:60: \"99999\" is not a port from 1 to 65535",
+        "14:33: \"sctp\" is not one of tcp, udp, tcp_udp",
+        "15:3: the service \"none\" needs a source_port or a destination_port",
+        "16:3: [[services]] lacks \"name\"",
+        "16:37: \"source_port\" is an integer, but must be a string",
+        "16:40: unknown key \"port\" in [[services]]; known are name, protocol, source_port, destination_port",
+        "19:12: the ALG ftp is listed twice",
+        "21:12: \"http\" is not one of ftp, ike_esp, pptp, sip, tftp",
+        "22:1: [[alg]] lacks \"protocol\"",
+    ];
+    assert_eq!(problems(text), expected);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let expected =
+        ["1:1: the file lacks \"inside\"", "1:1: the file lacks \"nat\"", "1:1: the file lacks \"outside\""];
+    assert_eq!(problems(""), expected);
+    let expected = ["3:1: [nat] lacks \"inside_prefixes\"", "3:1: [nat] lacks \"pool\""];
+    assert_eq!(problems("inside = [\"a\"]\noutside = [\"b\"]\n[nat]\n"), expected);
+}
+
+#[test]
+fn every_syntax_error_is_printed_beside_the_others() {
+    let text = GOOD.replace("[[alg]]", "typo = 1\n[[alg]").replace("enabled = true", "enabled = ");
+    // Behind the first syntax error only syntax errors are sure.
+    assert_eq!(
+        problems(&text),
+        [
+            "6:1: unknown key \"typo\" in [nat]; known are inside_prefixes, pool, ports",
+            "7:7: unclosed array table, expected `]`",
+        ]
+    );
+    let twice = ["2:1: duplicate key", "3:5: string values must be quoted, expected literal string"];
+    assert_eq!(problems("inside = [\"a\"]\ninside = [\"b\"]\nx = \n"), twice);
+}
+
+#[test]
+fn addresses_that_are_no_hosts_are_refused() {
+    for (what, bad) in
+        [("pool", "127.0.0.1"), ("pool", "224.0.0.0/28"), ("pool", "0.0.0.1"), ("pool", "240.0.0.1")]
+    {
+        let found = problems(&GOOD.replace("203.0.113.1", bad));
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].contains(what), "{found:#?}");
+    }
+    assert!(problems(&GOOD.replace("10.0.0.0/24", "0.0.0.0/0"))[0].contains("cannot be an inside prefix"));
+    assert!(problems(&GOOD.replace("\"203.0.113.1\"", "\"11.0.0.0/8\""))[0].contains("at most 65536"));
+    assert!(problems(&GOOD.replace("[\"203", "[\"203.0.113.0/30\", \"203"))[0].contains("overlaps"));
+}
+
+#[test]
+fn one_interface_is_on_one_side() {
+    assert_eq!(problems(&GOOD.replace("out0", "in0")), ["2:12: in0 is both inside and outside"]);
+    let twice = GOOD.replace("[\"in0\"]", "[\"in0\", \"in0\"]");
+    assert_eq!(problems(&twice), ["1:18: in0 is listed twice in inside"]);
+}
+
+#[test]
+fn files_that_are_no_text_are_refused_with_a_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("gateway.toml");
+    std::fs::write(&path, b"inside = [\"in0\"]\nout\xff").unwrap();
+    let Err(FileError::Problems(found)) = load(&path) else { panic!("accepted") };
+    assert_eq!(found[0].to_string(), "2:4: this is not UTF-8 text");
+    assert!(matches!(load(&directory.path().join("absent")), Err(FileError::Read(_))));
+    std::fs::write(&path, vec![b'#'; 1 << 20]).unwrap();
+    assert!(matches!(load(&path), Err(FileError::Problems(_))));
+    std::fs::write(&path, vec![b'#'; (1 << 20) + 1]).unwrap();
+    assert!(matches!(load(&path), Err(FileError::TooLarge)));
+}

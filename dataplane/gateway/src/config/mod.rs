@@ -1,0 +1,212 @@
+//! What a gateway enforces, parsed and checked once: from a file or from the controller's message.
+
+mod draft;
+pub mod file;
+pub mod message;
+pub mod ports;
+pub mod prefix;
+
+use std::fmt;
+use std::str::FromStr;
+
+use pinhole_dataplane::alg::AlgProtocol;
+
+use crate::config::ports::{PortRange, PortSet};
+use crate::config::prefix::{AddressRange, Ipv4Prefix};
+
+pub use draft::Problem;
+
+/// At most this many interfaces on each side.
+pub const MAX_INTERFACES: usize = 64;
+/// At most this many inside prefixes.
+pub const MAX_PREFIXES: usize = 256;
+/// At most this many entries in the pool.
+pub const MAX_POOL_RANGES: usize = 256;
+/// At most this many outside addresses in all.
+pub const MAX_POOL_ADDRESSES: u64 = 65_536;
+/// At most this many user-defined services on one ALG.
+pub const MAX_SERVICES: usize = 256;
+/// The longest name of a service in characters, as in the controller's API.
+pub const MAX_SERVICE_NAME: usize = 63;
+
+/// A whole configuration: every value is valid and they do not contradict each other.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Config {
+    /// Interfaces of the subscribers' side; never empty.
+    pub inside: Vec<InterfaceName>,
+    /// Interfaces of the Internet's side; never empty, disjoint from `inside`.
+    pub outside: Vec<InterfaceName>,
+    /// Whose addresses are translated; never empty, disjoint.
+    pub inside_prefixes: Vec<Ipv4Prefix>,
+    /// Outside addresses; never empty, disjoint from each other and from the inside prefixes.
+    pub pool: Vec<AddressRange>,
+    /// The outside ports that may be given to subscribers; `None` leaves the choice to the gateway.
+    pub nat_ports: Option<PortRange>,
+    /// Whether the host itself answers pings to pool addresses that are its own.
+    pub host_echo: HostEcho,
+    /// All five ALGs, ordered by protocol.
+    pub algs: Vec<AlgSetting>,
+}
+
+/// Whether the host answers pings to those of its own addresses that are in the pool.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HostEcho {
+    /// Echo requests that no session expects go to the host.
+    Answer,
+    /// They are dropped.
+    Ignore,
+}
+
+/// What one ALG does.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AlgSetting {
+    /// Which.
+    pub protocol: AlgProtocol,
+    /// On or off.
+    pub state: AlgState,
+    /// Where it listens beyond the protocol's well-known ports.
+    pub services: Vec<AlgService>,
+}
+
+/// Whether an ALG reads its protocol.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AlgState {
+    /// It does.
+    Enabled,
+    /// Sessions pass as any other.
+    Disabled,
+}
+
+impl From<bool> for AlgState {
+    fn from(enabled: bool) -> Self {
+        if enabled { Self::Enabled } else { Self::Disabled }
+    }
+}
+
+/// A user-defined service that an ALG listens on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AlgService {
+    /// Its name, for people.
+    pub name: String,
+    /// Its transport.
+    pub protocol: ServiceProtocol,
+    /// The client's ports; `None` is any.
+    pub source_ports: Option<PortSet>,
+    /// The server's ports; `None` is any. At least one of the two is given.
+    pub destination_ports: Option<PortSet>,
+}
+
+/// The transport of a user-defined service.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ServiceProtocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// Both.
+    TcpUdp,
+}
+
+impl ServiceProtocol {
+    /// Whether a packet can be of both.
+    pub const fn overlaps(self, other: Self) -> bool {
+        !matches!((self, other), (Self::Tcp, Self::Udp) | (Self::Udp, Self::Tcp))
+    }
+}
+
+/// A text that names nothing known.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("\"{given}\" is not one of {known}")]
+pub struct UnknownName {
+    /// What was given.
+    pub given: String,
+    /// What there is.
+    pub known: &'static str,
+}
+
+impl FromStr for ServiceProtocol {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        match text {
+            "tcp" => Ok(Self::Tcp),
+            "udp" => Ok(Self::Udp),
+            "tcp_udp" => Ok(Self::TcpUdp),
+            other => Err(UnknownName { given: other.to_owned(), known: "tcp, udp, tcp_udp" }),
+        }
+    }
+}
+
+/// All ALG protocols in their order.
+pub const ALG_PROTOCOLS: [AlgProtocol; 5] =
+    [AlgProtocol::Ftp, AlgProtocol::IkeEsp, AlgProtocol::Pptp, AlgProtocol::Sip, AlgProtocol::Tftp];
+
+/// Returns a protocol's name in files and messages.
+pub const fn alg_name(protocol: AlgProtocol) -> &'static str {
+    match protocol {
+        AlgProtocol::Ftp => "ftp",
+        AlgProtocol::IkeEsp => "ike_esp",
+        AlgProtocol::Pptp => "pptp",
+        AlgProtocol::Sip => "sip",
+        AlgProtocol::Tftp => "tftp",
+    }
+}
+
+/// Finds a protocol by its name.
+pub fn parse_alg_name(text: &str) -> Result<AlgProtocol, UnknownName> {
+    ALG_PROTOCOLS
+        .into_iter()
+        .find(|protocol| alg_name(*protocol) == text)
+        .ok_or_else(|| UnknownName { given: text.to_owned(), known: "ftp, ike_esp, pptp, sip, tftp" })
+}
+
+/// The name of a network interface, as the kernel allows it.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct InterfaceName(String);
+
+/// Why a text cannot name an interface.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum InterfaceNameError {
+    /// Empty, over 15 bytes, or with a byte the kernel does not take.
+    #[error("\"{0}\" is not an interface name: 1 to 15 printable characters without space, / or :")]
+    Malformed(String),
+    /// The gateway's own device, or the loopback.
+    #[error("\"{0}\" cannot be used: it is the host's loopback or the gateway's own device")]
+    Reserved(String),
+}
+
+impl InterfaceName {
+    /// The longest name that the kernel takes, in bytes.
+    const MAX_BYTES: usize = 15;
+
+    /// Returns the name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for InterfaceName {
+    type Err = InterfaceNameError;
+
+    fn from_str(text: &str) -> Result<Self, InterfaceNameError> {
+        let printable = text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b':'));
+        // A leading dash would be an option of the commands that set the interface up.
+        let dots = matches!(text, "." | "..") || text.starts_with('-');
+        if text.is_empty() || text.len() > Self::MAX_BYTES || !printable || dots {
+            return Err(InterfaceNameError::Malformed(text.to_owned()));
+        }
+        if text == "lo" || text == crate::datapath::INSIDE_TUN || text == crate::datapath::OUTSIDE_TUN {
+            return Err(InterfaceNameError::Reserved(text.to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for InterfaceName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+use super::message::parse as parse_message;
+use super::*;
+use pinhole_proto::v1;
+
+fn range(text: &str) -> AddressRange {
+    text.parse().unwrap()
+}
+
+#[test]
+fn prefixes_are_networks_of_their_length() {
+    let prefix: Ipv4Prefix = "10.1.0.0/16".parse().unwrap();
+    assert_eq!(prefix.range().to_string(), "10.1.0.0-10.1.255.255");
+    assert_eq!("0.0.0.0/0".parse::<Ipv4Prefix>().unwrap().range().count(), 1 << 32);
+    assert_eq!("192.0.2.7/32".parse::<Ipv4Prefix>().unwrap().range().count(), 1);
+    for bad in
+        ["10.0.0.0", "10.0.0.0/33", "10.0.0.0/+8", "10.0.0.0/", "/8", "10.0.0/8", "10.0.0.1/24", "::/0"]
+    {
+        assert!(bad.parse::<Ipv4Prefix>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn ranges_are_addresses_prefixes_or_spans() {
+    assert_eq!(range("203.0.113.1").count(), 1);
+    assert_eq!(range("203.0.113.0/28").count(), 16);
+    assert_eq!(range("203.0.113.1-203.0.113.9").count(), 9);
+    assert!("203.0.113.9-203.0.113.1".parse::<AddressRange>().is_err());
+    assert!("203.0.113.1-".parse::<AddressRange>().is_err());
+}
+
+#[test]
+fn a_range_is_exactly_its_prefixes() {
+    let texts =
+        |text: &str| -> Vec<String> { range(text).prefixes().iter().map(ToString::to_string).collect() };
+    assert_eq!(texts("203.0.113.1"), ["203.0.113.1/32"]);
+    assert_eq!(texts("203.0.113.0/24"), ["203.0.113.0/24"]);
+    assert_eq!(
+        texts("203.0.113.1-203.0.113.9"),
+        ["203.0.113.1/32", "203.0.113.2/31", "203.0.113.4/30", "203.0.113.8/31"]
+    );
+    assert_eq!(texts("0.0.0.0/0"), ["0.0.0.0/0"]);
+    assert_eq!(texts("255.255.255.254-255.255.255.255"), ["255.255.255.254/31"]);
+}
+
+#[test]
+fn ports_are_lists_of_numbers_and_ranges() {
+    let set: PortSet = "2121, 30-20".parse().unwrap_or_else(|_| "2121,20-30,25-40,41".parse().unwrap());
+    assert_eq!(set.to_string(), "20-41,2121");
+    for bad in ["", " ", "0", "65536", "-1", "1-", "5-4", "a", "1,,2", "+1", "1-2-3"] {
+        assert!(bad.parse::<PortSet>().is_err(), "{bad:?}");
+    }
+    let many: Vec<String> = (1..=65).map(|port| (port * 2).to_string()).collect();
+    assert_eq!(many.join(",").parse::<PortSet>(), Err(ports::PortError::TooMany(65)));
+}
+
+#[test]
+fn interface_names_are_the_kernels() {
+    for good in ["in0", "eth0.100", "a-b_c", "123456789012345"] {
+        assert!(good.parse::<InterfaceName>().is_ok(), "{good}");
+    }
+    let own = crate::datapath::INSIDE_TUN;
+    for bad in ["", "1234567890123456", "a b", "a/b", "a:b", ".", "..", "-x", "lo", "ü", own] {
+        assert!(bad.parse::<InterfaceName>().is_err(), "{bad}");
+    }
+}
+
+fn message() -> v1::GatewayConfig {
+    v1::GatewayConfig {
+        nat: Some(v1::Nat {
+            inside_interfaces: vec!["in0".to_owned()],
+            outside_interfaces: vec!["out0".to_owned()],
+            inside_prefixes: vec!["10.0.0.0/24".to_owned()],
+            pool: vec!["203.0.113.1".to_owned()],
+        }),
+        algs: vec![v1::Alg {
+            protocol: v1::AlgProtocol::Ftp.into(),
+            enabled: true,
+            services: vec![v1::AlgService {
+                name: "ftp-alt".to_owned(),
+                protocol: v1::ServiceProtocol::Tcp.into(),
+                source_ports: vec![],
+                destination_ports: vec![v1::PortRange { first: 2121, last: 2121 }],
+            }],
+            policy_id: String::new(),
+            policy_name: String::new(),
+        }],
+    }
+}
+
+#[test]
+fn a_message_means_what_the_same_file_means() {
+    let file = r#"
+        inside = ["in0"]
+        outside = ["out0"]
+        [nat]
+        inside_prefixes = ["10.0.0.0/24"]
+        pool = ["203.0.113.1"]
+        [[alg]]
+        protocol = "ftp"
+        enabled = true
+        services = [{ name = "ftp-alt", protocol = "tcp", destination_port = "2121" }]
+    "#;
+    let config = parse_message(&message()).unwrap();
+    assert_eq!(config, file::parse(file).unwrap());
+    assert_eq!(config.algs.len(), 5);
+    assert!(config.algs.iter().all(|alg| alg.state == AlgState::Enabled));
+}
+
+#[test]
+fn a_bad_message_is_refused_with_the_path_of_each_problem() {
+    let mut bad = message();
+    let nat = bad.nat.as_mut().unwrap();
+    nat.inside_prefixes.push("10.0.0.128/25".to_owned());
+    nat.pool = vec!["10.0.0.7".to_owned()];
+    bad.algs[0].services[0].destination_ports[0].last = 70_000;
+    bad.algs.push(v1::Alg { protocol: 99, ..v1::Alg::default() });
+    let text = parse_message(&bad).unwrap_err().to_string();
+    assert_eq!(
+        text,
+        "algs[0].services[0].destination_ports: \"70000\" is not a port from 1 to 65535; \
+         algs[1].protocol: 99 is no protocol known here; \
+         nat.inside_prefixes[1]: 10.0.0.128/25 overlaps with the inside prefix 10.0.0.0/24; \
+         nat.pool[0]: the pool's 10.0.0.7 overlaps with the inside prefix 10.0.0.0/24"
+    );
+    let empty = parse_message(&v1::GatewayConfig::default()).unwrap_err();
+    assert_eq!(empty.to_string(), "nat: the NAT settings are missing");
+}
+
+#[test]
+fn services_of_two_algs_may_not_cover_the_same_flows() {
+    let mut bad = message();
+    let mut sip = bad.algs[0].clone();
+    sip.protocol = v1::AlgProtocol::Sip.into();
+    bad.algs.push(sip.clone());
+    let text = parse_message(&bad).unwrap_err().to_string();
+    assert_eq!(
+        text,
+        "algs[1].services[0].name: the service \"ftp-alt\" of sip covers the same flows as \"ftp-alt\" of ftp"
+    );
+    // Only where both would read them.
+    bad.algs[1].enabled = false;
+    assert!(parse_message(&bad).is_ok());
+    bad.algs[1].enabled = true;
+    bad.algs[1].services[0].protocol = v1::ServiceProtocol::Udp.into();
+    assert!(parse_message(&bad).is_ok());
+    sip.services[0].destination_ports[0] = v1::PortRange { first: 20, last: 30 };
+    bad.algs[1] = sip;
+    let text = parse_message(&bad).unwrap_err().to_string();
+    assert!(text.ends_with("covers the well-known ports of ftp"), "{text}");
+}
+
+#[test]
+fn many_problems_are_cut_short_for_the_controller() {
+    let mut bad = message();
+    bad.nat.as_mut().unwrap().pool = (0..20).map(|index| format!("bad{index}")).collect();
+    let text = parse_message(&bad).unwrap_err().to_string();
+    assert!(text.ends_with("; and 12 more"), "{text}");
+}

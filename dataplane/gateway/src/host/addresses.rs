@@ -1,0 +1,90 @@
+//! The host's own IPv4 addresses, and a notice when they or the interfaces change.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
+};
+
+use crate::config::prefix::Ipv4Prefix;
+
+/// Multicast groups of rtnetlink (include/uapi/linux/rtnetlink.h).
+const RTMGRP_LINK: u32 = 0x1;
+const RTMGRP_IPV4_IFADDR: u32 = 0x10;
+
+/// The IPv4 addresses of a network namespace.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct HostAddresses {
+    /// The host's own.
+    pub(crate) own: BTreeSet<Ipv4Addr>,
+    /// The broadcast addresses of its networks.
+    pub(crate) broadcast: BTreeSet<Ipv4Addr>,
+}
+
+impl HostAddresses {
+    /// Asks the kernel.
+    pub(crate) fn read() -> Result<Self, nix::Error> {
+        let mut addresses = Self::default();
+        for interface in nix::ifaddrs::getifaddrs()? {
+            let Some(own) = ipv4(interface.address.as_ref()) else { continue };
+            addresses.own.insert(own);
+            let length = ipv4(interface.netmask.as_ref()).map_or(32, |mask| mask.to_bits().leading_ones());
+            let network = u8::try_from(length).ok().and_then(|length| Ipv4Prefix::containing(own, length));
+            // Networks of two addresses or one have no broadcast address (RFC 3021).
+            if let Some(network) = network
+                && network.length() < 31
+            {
+                addresses.broadcast.insert(network.range().last());
+            }
+        }
+        Ok(addresses)
+    }
+}
+
+fn ipv4(address: Option<&nix::sys::socket::SockaddrStorage>) -> Option<Ipv4Addr> {
+    address.and_then(|address| address.as_sockaddr_in()).map(nix::sys::socket::SockaddrIn::ip)
+}
+
+/// Tells when interfaces or addresses have changed.
+#[derive(Debug)]
+pub(crate) struct Monitor {
+    socket: OwnedFd,
+}
+
+impl Monitor {
+    /// Starts to listen in the calling thread's network namespace.
+    pub(crate) fn open() -> Result<Self, nix::Error> {
+        let socket = socket(
+            AddressFamily::Netlink,
+            SockType::Raw,
+            SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+            SockProtocol::NetlinkRoute,
+        )?;
+        bind(
+            std::os::fd::AsRawFd::as_raw_fd(&socket),
+            &NetlinkAddr::new(0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR),
+        )?;
+        Ok(Self { socket })
+    }
+
+    /// Takes all notices; returns whether there was one. What they say is not read: whoever asks looks anew.
+    pub(crate) fn drain(&self) -> bool {
+        let mut buffer = [0_u8; 4096];
+        let mut noticed = false;
+        loop {
+            match recv(std::os::fd::AsRawFd::as_raw_fd(&self.socket), &mut buffer, MsgFlags::empty()) {
+                Ok(_) | Err(nix::Error::ENOBUFS) => noticed = true,
+                Err(nix::Error::EINTR) => {}
+                Err(_) => return noticed,
+            }
+        }
+    }
+}
+
+impl AsFd for Monitor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

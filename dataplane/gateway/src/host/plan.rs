@@ -1,0 +1,235 @@
+//! What the host must look like for a configuration.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use crate::config::ports::{PortRange, PortSet};
+use crate::config::prefix::{AddressRange, Ipv4Prefix};
+use crate::config::{Config, InterfaceName};
+use crate::host::addresses::HostAddresses;
+use crate::host::journal::Journal;
+use crate::host::sysctl::{self, SysctlError};
+use crate::host::traffic::Side;
+
+/// The kernel's choice of ports for the host's own sockets.
+const LOCAL_PORT_RANGE: &str = "net/ipv4/ip_local_port_range";
+/// Ports that the kernel leaves out of that choice.
+const RESERVED_PORTS: &str = "net/ipv4/ip_local_reserved_ports";
+/// Reverse path filter of all interfaces: the larger of this and an interface's own counts.
+const ALL_RP_FILTER: &str = "net/ipv4/conf/all/rp_filter";
+
+/// Where each interface's settings are.
+const INTERFACE_SETTINGS: &str = "/proc/sys/net/ipv4/conf";
+
+/// The first port that subscribers get on an address of the pool that only the gateway uses (RFC 6888,
+/// REQ-13: 64,512 ports of an address are usable).
+const FIRST_PORT: u32 = 1024;
+/// The first port that subscribers get on an address that is also the host's: most services listen below.
+const FIRST_SHARED_PORT: u32 = 16_384;
+/// How many of its ports for outgoing connections the host keeps on a shared address.
+const HOST_PORTS: u32 = 1024;
+/// The fewest that must be left to it.
+const MIN_HOST_PORTS: u32 = 64;
+
+/// The host's state that a configuration wants.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Plan {
+    /// Kernel settings below `/proc/sys`.
+    pub(crate) settings: BTreeMap<String, String>,
+    /// Outside addresses that the host answers ARP for although they are not its own.
+    pub(crate) routes: BTreeSet<Ipv4Prefix>,
+    /// Where packets are taken from.
+    pub(crate) interfaces: BTreeMap<InterfaceName, InterfacePlan>,
+}
+
+/// How one interface is set up.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct InterfacePlan {
+    /// Whose packets it carries.
+    pub(crate) side: Side,
+    /// Destinations that stay with the host.
+    pub(crate) pass: BTreeSet<Ipv4Prefix>,
+}
+
+/// Why a configuration does not fit the host.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// An interface is not there.
+    #[error("there is no interface {0}")]
+    NoInterface(InterfaceName),
+    /// A setting cannot be read.
+    #[error(transparent)]
+    Setting(#[from] SysctlError),
+    /// A setting makes no sense to the gateway.
+    #[error("the kernel setting {path} has the value \"{value}\", which is not understood")]
+    Value {
+        /// Its path.
+        path: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// The pool holds an address of the host, and its ports leave none to the host's own connections.
+    #[error(
+        "the NAT ports {nat} leave {left} of the host's own ports {host}; since a pool address is the host's, at \
+         least {MIN_HOST_PORTS} must be left"
+    )]
+    NoHostPorts {
+        /// The ports for subscribers.
+        nat: PortRange,
+        /// The host's ports for outgoing connections.
+        host: PortRange,
+        /// How many are in only the latter.
+        left: u32,
+    },
+}
+
+/// What of the host a configuration depends on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct HostFacts {
+    /// Its addresses.
+    pub(crate) addresses: HostAddresses,
+    /// From where the kernel takes ports for outgoing connections.
+    pub(crate) local_ports: PortRange,
+}
+
+impl HostFacts {
+    /// Asks the kernel.
+    pub(crate) fn read(addresses: HostAddresses) -> Result<Self, PlanError> {
+        let value = sysctl::read(LOCAL_PORT_RANGE)?;
+        let mut numbers = value.split_whitespace().map(str::parse::<u32>);
+        let (Some(Ok(first)), Some(Ok(last)), None) = (numbers.next(), numbers.next(), numbers.next()) else {
+            return Err(PlanError::Value { path: LOCAL_PORT_RANGE, value });
+        };
+        let local_ports = PortRange::new(first, last)
+            .map_err(|_| PlanError::Value { path: LOCAL_PORT_RANGE, value: value.clone() })?;
+        Ok(Self { addresses, local_ports })
+    }
+
+    /// Returns the host's own addresses that are in the pool.
+    pub(crate) fn shared(&self, pool: &[AddressRange]) -> BTreeSet<Ipv4Addr> {
+        let shared = |own: &&Ipv4Addr| pool.iter().any(|range| range.contains(**own));
+        self.addresses.own.iter().filter(shared).copied().collect()
+    }
+
+    /// Chooses the outside ports for subscribers.
+    ///
+    /// An address that only the gateway uses gives all but the privileged ports. One that is the host's too is
+    /// shared: the host keeps what is below [`FIRST_SHARED_PORT`] for its services and the last [`HOST_PORTS`]
+    /// of its range for connections of its own, and is told to take no port of the others by itself. The choice
+    /// is the configuration's where it makes one.
+    pub(crate) fn nat_ports(&self, config: &Config) -> Result<PortRange, PlanError> {
+        let full = PortRange::new(FIRST_PORT, u32::from(u16::MAX)).unwrap_or(PortRange::ALL);
+        if self.shared(&config.pool).is_empty() {
+            return Ok(config.nat_ports.unwrap_or(full));
+        }
+        let window = u32::from(self.local_ports.last()).saturating_add(1).saturating_sub(HOST_PORTS);
+        let chosen = PortRange::new(FIRST_SHARED_PORT, window.saturating_sub(1)).unwrap_or(full);
+        let nat = config.nat_ports.unwrap_or(chosen);
+        let taken = nat.intersection(self.local_ports).map_or(0, PortRange::count);
+        let left = self.local_ports.count().saturating_sub(taken);
+        if left < MIN_HOST_PORTS {
+            return Err(PlanError::NoHostPorts { nat, host: self.local_ports, left });
+        }
+        Ok(nat)
+    }
+}
+
+/// Works out what a configuration wants of the host.
+pub(crate) fn make(config: &Config, facts: &HostFacts, journal: &Journal) -> Result<Plan, PlanError> {
+    let shared = facts.shared(&config.pool);
+    let mut plan = Plan::default();
+    for (names, side) in [(&config.inside, Side::Inside), (&config.outside, Side::Outside)] {
+        for name in names {
+            if nix::net::if_::if_nametoindex(name.as_str()).is_err() {
+                return Err(PlanError::NoInterface(name.clone()));
+            }
+            let pass = host_destinations(config, facts, side);
+            plan.interfaces.insert(name.clone(), InterfacePlan { side, pass });
+            // Nothing that arrives here is ever forwarded around the gateway, not even without filters. The TUN
+            // devices forward instead.
+            plan.settings.insert(format!("net/ipv4/conf/{name}/forwarding"), "0".to_owned());
+        }
+    }
+    for prefix in config.pool.iter().flat_map(|range| range.prefixes()) {
+        let own = prefix.length() == 32 && shared.contains(&prefix.network());
+        if !own {
+            plan.routes.insert(prefix);
+        }
+    }
+    if !shared.is_empty() {
+        let ports = reserved_ports(facts.nat_ports(config)?, journal)?;
+        plan.settings.insert(RESERVED_PORTS.to_owned(), ports);
+    }
+    plan.settings.extend(reverse_path_filters(journal)?);
+    Ok(plan)
+}
+
+/// Returns the destinations that an interface leaves to the host: its addresses that are not in the pool, and
+/// broadcast and multicast. From outside, the host's addresses among the subscribers cannot be reached.
+fn host_destinations(config: &Config, facts: &HostFacts, side: Side) -> BTreeSet<Ipv4Prefix> {
+    let shared = facts.shared(&config.pool);
+    let visible = |address: &&Ipv4Addr| {
+        let inside = || config.inside_prefixes.iter().any(|prefix| prefix.range().contains(**address));
+        let hidden = match side {
+            Side::Inside => false,
+            Side::Outside => inside(),
+        };
+        !(hidden || address.is_loopback())
+    };
+    let own = facts.addresses.own.difference(&shared);
+    own.chain(&facts.addresses.broadcast)
+        .filter(visible)
+        .chain(&[Ipv4Addr::BROADCAST])
+        .filter_map(|address| Ipv4Prefix::containing(*address, 32))
+        .chain(Ipv4Prefix::containing(Ipv4Addr::new(224, 0, 0, 0), 4))
+        .collect()
+}
+
+/// Adds the subscribers' ports to those that the kernel must not take for the host's sockets.
+fn reserved_ports(nat: PortRange, journal: &Journal) -> Result<String, PlanError> {
+    let before = original(RESERVED_PORTS, journal)?;
+    let mut ranges = vec![nat];
+    if !before.is_empty() {
+        let set: PortSet =
+            before.parse().map_err(|_| PlanError::Value { path: RESERVED_PORTS, value: before.clone() })?;
+        ranges.extend_from_slice(set.ranges());
+    }
+    let set = PortSet::from_ranges(ranges)
+        .map_err(|_| PlanError::Value { path: RESERVED_PORTS, value: before.clone() })?;
+    Ok(set.to_string())
+}
+
+/// Moves the reverse path filter from all interfaces to each of them, so that the TUN devices can be without:
+/// their packets come back from the gateway with the addresses of elsewhere.
+fn reverse_path_filters(journal: &Journal) -> Result<BTreeMap<String, String>, PlanError> {
+    let mut settings = BTreeMap::new();
+    let number = |value: &str| value.parse::<u8>().unwrap_or(0);
+    let everywhere = number(&original(ALL_RP_FILTER, journal)?);
+    if everywhere == 0 {
+        return Ok(settings);
+    }
+    let entries = std::fs::read_dir(INTERFACE_SETTINGS).into_iter().flatten().flatten();
+    for name in entries.filter_map(|entry| entry.file_name().into_string().ok()) {
+        let devices = [crate::datapath::INSIDE_TUN, crate::datapath::OUTSIDE_TUN, "all"];
+        if devices.contains(&name.as_str()) {
+            continue;
+        }
+        let path = format!("net/ipv4/conf/{name}/rp_filter");
+        let own = match original(&path, journal) {
+            Ok(value) => number(&value),
+            // It has just gone.
+            Err(error) if error.is_missing() => continue,
+            Err(error) => return Err(error.into()),
+        };
+        if own < everywhere {
+            settings.insert(path, everywhere.to_string());
+        }
+    }
+    settings.insert(ALL_RP_FILTER.to_owned(), "0".to_owned());
+    Ok(settings)
+}
+
+/// Returns a setting's value as it was before the gateway changed it.
+fn original(path: &str, journal: &Journal) -> Result<String, SysctlError> {
+    journal.original(path).map_or_else(|| sysctl::read(path), |value| Ok(value.to_owned()))
+}
