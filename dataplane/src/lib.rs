@@ -1,8 +1,19 @@
 //! Sans-IO NAT, stateful firewall and Application Layer Gateway engine.
 //!
-//! The engine is told bytes, time and randomness and never fetches them.
+//! The [`engine::Engine`] is told bytes, time and randomness and never fetches them:
+//! parse -> conntrack -> firewall -> nat -> alg -> emit.
 
 pub mod addr;
 pub mod alg;
+pub mod config;
+pub mod conntrack;
+pub mod emit;
+pub mod engine;
+pub mod firewall;
+pub mod limits;
+pub mod nat;
+pub mod parse;
+pub mod rng;
 pub mod time;
 pub mod tuple;
+pub mod wire;

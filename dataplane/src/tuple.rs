@@ -1,5 +1,10 @@
 //! One direction of a session and its key.
 
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::addr::Endpoint;
+
 /// The direction of a packet in its session.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Direction {
@@ -17,5 +22,76 @@ impl Direction {
             Self::Original => Self::Reply,
             Self::Reply => Self::Original,
         }
+    }
+}
+
+/// The transports that are translated.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Protocol {
+    /// TCP (RFC 9293).
+    Tcp,
+    /// UDP (RFC 768).
+    Udp,
+    /// ICMP echo and its reply (RFC 792); the identifier stands in the place of both ports.
+    IcmpEcho,
+}
+
+impl Protocol {
+    /// Every protocol.
+    pub const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::IcmpEcho];
+
+    /// Returns the name in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::IcmpEcho => "icmp",
+        }
+    }
+}
+
+/// One IPv4 packet's addresses and ports as they are on the wire, in host order.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Tuple {
+    /// The transport.
+    pub protocol: Protocol,
+    /// Source address.
+    pub source: Ipv4Addr,
+    /// Source port, or ICMP identifier.
+    pub source_port: u16,
+    /// Destination address.
+    pub destination: Ipv4Addr,
+    /// Destination port, or ICMP identifier.
+    pub destination_port: u16,
+}
+
+impl Tuple {
+    /// Returns the key of an answer to this packet.
+    #[must_use]
+    pub const fn reversed(self) -> Self {
+        Self {
+            protocol: self.protocol,
+            source: self.destination,
+            source_port: self.destination_port,
+            destination: self.source,
+            destination_port: self.source_port,
+        }
+    }
+
+    /// Returns the source as an endpoint.
+    pub const fn source_endpoint(self) -> Endpoint {
+        Endpoint::new(IpAddr::V4(self.source), self.source_port)
+    }
+
+    /// Returns the destination as an endpoint.
+    pub const fn destination_endpoint(self) -> Endpoint {
+        Endpoint::new(IpAddr::V4(self.destination), self.destination_port)
+    }
+}
+
+impl fmt::Display for Tuple {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.protocol.name();
+        write!(formatter, "{name} {} -> {}", self.source_endpoint(), self.destination_endpoint())
     }
 }

@@ -1,0 +1,299 @@
+//! What the engine enforces: a plain [`Config`], and the validated, immutable [`Snapshot`] made of it.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use crate::addr::{Ipv4Prefix, Realm};
+use crate::alg::{AlgProtocol, Transport};
+use crate::limits::{
+    MAX_INSIDE_PREFIXES, MAX_POOL_ADDRESSES, MAX_RANGES_PER_SERVICE, MAX_SERVICES_PER_ALG, Timeouts,
+};
+
+/// An inclusive range of ports, 1 to 65535.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct PortRange {
+    first: u16,
+    last: u16,
+}
+
+impl PortRange {
+    /// Makes a range; `None` where `first` is 0 or above `last`.
+    pub const fn new(first: u16, last: u16) -> Option<Self> {
+        if first == 0 || first > last { None } else { Some(Self { first, last }) }
+    }
+
+    /// Returns the lowest port.
+    pub const fn first(self) -> u16 {
+        self.first
+    }
+
+    /// Returns the highest port.
+    pub const fn last(self) -> u16 {
+        self.last
+    }
+
+    /// Whether the port lies in the range.
+    pub const fn contains(self, port: u16) -> bool {
+        self.first <= port && port <= self.last
+    }
+}
+
+/// One outside address and the ports of it that the engine may use.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PoolAddress {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Ports from 1024 on that mappings may take.
+    pub ports: PortRange,
+    /// Whether the gateway's own host has this address, so that unexpected packets may be the host's.
+    pub host: bool,
+}
+
+/// A transport or both.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ServiceTransport {
+    /// TCP only.
+    Tcp,
+    /// UDP only.
+    Udp,
+    /// Both.
+    TcpUdp,
+}
+
+impl ServiceTransport {
+    const fn covers(self, transport: Transport) -> bool {
+        match (self, transport) {
+            (Self::Tcp | Self::TcpUdp, Transport::Tcp) | (Self::Udp | Self::TcpUdp, Transport::Udp) => true,
+            (Self::Tcp, Transport::Udp) | (Self::Udp, Transport::Tcp) => false,
+        }
+    }
+}
+
+/// A user-defined service that an ALG listens on besides its well-known ports.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AlgService {
+    /// The name that people gave it.
+    pub name: String,
+    /// The transports.
+    pub transport: ServiceTransport,
+    /// Source ports; empty for any.
+    pub source_ports: Vec<PortRange>,
+    /// Destination ports; empty for any.
+    pub destination_ports: Vec<PortRange>,
+}
+
+impl AlgService {
+    fn matches(&self, transport: Transport, source_port: u16, destination_port: u16) -> bool {
+        let covers =
+            |ranges: &[PortRange], port| ranges.is_empty() || ranges.iter().any(|range| range.contains(port));
+        self.transport.covers(transport)
+            && covers(&self.source_ports, source_port)
+            && covers(&self.destination_ports, destination_port)
+    }
+}
+
+/// The setting of one ALG.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AlgConfig {
+    /// The protocol.
+    pub protocol: AlgProtocol,
+    /// Whether it inspects.
+    pub enabled: bool,
+    /// Where it listens besides the well-known ports.
+    pub services: Vec<AlgService>,
+}
+
+/// Everything that can be configured, unchecked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Config {
+    /// Prefixes of the subscribers.
+    pub inside_prefixes: Vec<Ipv4Prefix>,
+    /// Outside addresses.
+    pub pool: Vec<PoolAddress>,
+    /// Addresses of the gateway's host: packets to them that no session claims may be the host's.
+    pub host_addresses: Vec<Ipv4Addr>,
+    /// ALG settings; a protocol that is not listed is enabled on its well-known ports.
+    pub algs: Vec<AlgConfig>,
+    /// Idle times.
+    pub timeouts: Timeouts,
+    /// Whether the engine counts a hop; off where the kernel forwards what the engine returns and counts it.
+    pub decrement_ttl: bool,
+    /// Longest packet that may leave, in bytes; what an ALG makes longer is split.
+    pub mtu: u16,
+}
+
+/// One thing that is wrong with a [`Config`].
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{field}: {detail}")]
+pub struct ConfigError {
+    /// The field, for example `pool[1]`.
+    pub field: String,
+    /// What is wrong.
+    pub detail: String,
+}
+
+/// A validated configuration.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Snapshot {
+    config: Config,
+}
+
+/// Lowest MTU of IPv4 (RFC 791).
+const MIN_MTU: u16 = 68;
+
+impl Snapshot {
+    /// Checks a configuration.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, not only the first.
+    pub fn new(config: Config) -> Result<Self, Vec<ConfigError>> {
+        let mut errors = Vec::new();
+        check_prefixes(&config, &mut errors);
+        check_pool(&config, &mut errors);
+        check_algs(&config, &mut errors);
+        if config.mtu < MIN_MTU {
+            errors.push(error("mtu", format!("is below {MIN_MTU}")));
+        }
+        if errors.is_empty() { Ok(Self { config }) } else { Err(errors) }
+    }
+
+    /// Returns the configuration as given.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether an address is a subscriber's.
+    pub fn is_inside(&self, address: Ipv4Addr) -> bool {
+        self.config.inside_prefixes.iter().any(|prefix| prefix.contains(address))
+    }
+
+    /// Whether an address is the gateway's own.
+    pub fn is_host(&self, address: Ipv4Addr) -> bool {
+        self.config.host_addresses.contains(&address)
+    }
+
+    /// Returns the outside address's entry.
+    pub fn pool_address(&self, address: Ipv4Addr) -> Option<&PoolAddress> {
+        self.config.pool.iter().find(|entry| entry.address == address)
+    }
+
+    /// Returns the ALG that inspects a session with these ports, as its first packet has them.
+    pub fn alg_for(
+        &self,
+        transport: Transport,
+        source_port: u16,
+        destination_port: u16,
+    ) -> Option<AlgProtocol> {
+        ALL_ALGS.into_iter().find(|&protocol| {
+            let setting = self.config.algs.iter().find(|setting| setting.protocol == protocol);
+            if setting.is_some_and(|setting| !setting.enabled) {
+                return false;
+            }
+            well_known(protocol).contains(&(transport, destination_port))
+                || setting.is_some_and(|setting| {
+                    setting.services.iter().any(|s| s.matches(transport, source_port, destination_port))
+                })
+        })
+    }
+
+    /// Returns the realm that an address lies in.
+    pub fn realm_of(&self, address: Ipv4Addr) -> Realm {
+        if self.is_inside(address) { Realm::Inside } else { Realm::Outside }
+    }
+}
+
+const ALL_ALGS: [AlgProtocol; 5] =
+    [AlgProtocol::Ftp, AlgProtocol::IkeEsp, AlgProtocol::Pptp, AlgProtocol::Sip, AlgProtocol::Tftp];
+
+/// The ports that IANA assigned to each protocol.
+const fn well_known(protocol: AlgProtocol) -> &'static [(Transport, u16)] {
+    match protocol {
+        AlgProtocol::Ftp => &[(Transport::Tcp, 21)],
+        AlgProtocol::IkeEsp => &[(Transport::Udp, 500), (Transport::Udp, 4500)],
+        AlgProtocol::Pptp => &[(Transport::Tcp, 1723)],
+        AlgProtocol::Sip => &[(Transport::Udp, 5060), (Transport::Tcp, 5060)],
+        AlgProtocol::Tftp => &[(Transport::Udp, 69)],
+    }
+}
+
+fn error(field: impl Into<String>, detail: impl Into<String>) -> ConfigError {
+    ConfigError { field: field.into(), detail: detail.into() }
+}
+
+fn check_prefixes(config: &Config, errors: &mut Vec<ConfigError>) {
+    if config.inside_prefixes.is_empty() {
+        errors.push(error("inside_prefixes", "is empty"));
+    }
+    if config.inside_prefixes.len() > MAX_INSIDE_PREFIXES {
+        errors.push(error("inside_prefixes", format!("has more than {MAX_INSIDE_PREFIXES} entries")));
+    }
+    let mut sorted: Vec<_> = config.inside_prefixes.iter().copied().enumerate().collect();
+    sorted.sort_by_key(|(_, prefix)| *prefix);
+    for pair in sorted.windows(2) {
+        if let &[(_, earlier), (index, later)] = pair
+            && earlier.overlaps(later)
+        {
+            errors.push(error(format!("inside_prefixes[{index}]"), format!("{later} overlaps {earlier}")));
+        }
+    }
+}
+
+fn check_pool(config: &Config, errors: &mut Vec<ConfigError>) {
+    if config.pool.is_empty() {
+        errors.push(error("pool", "is empty"));
+    }
+    if config.pool.len() > MAX_POOL_ADDRESSES {
+        errors.push(error("pool", format!("has more than {MAX_POOL_ADDRESSES} addresses")));
+    }
+    let mut seen = BTreeSet::new();
+    for (index, entry) in config.pool.iter().enumerate() {
+        let field = || format!("pool[{index}]");
+        let address = entry.address;
+        if !seen.insert(address) {
+            errors.push(error(field(), format!("{address} is listed twice")));
+        }
+        if !is_unicast(address) {
+            errors.push(error(field(), format!("{address} is no unicast address")));
+        }
+        // RFC 4787, REQ-7: an address is on one side only.
+        if let Some(prefix) = config.inside_prefixes.iter().find(|prefix| prefix.contains(address)) {
+            errors.push(error(field(), format!("{address} lies in the inside prefix {prefix}")));
+        }
+        if entry.ports.first() < crate::limits::FIRST_UNPRIVILEGED_PORT {
+            errors.push(error(field(), "ports start below 1024"));
+        }
+    }
+}
+
+fn check_algs(config: &Config, errors: &mut Vec<ConfigError>) {
+    let mut seen = BTreeSet::new();
+    for (index, alg) in config.algs.iter().enumerate() {
+        if !seen.insert(alg.protocol) {
+            errors.push(error(format!("algs[{index}]"), "the protocol is listed twice"));
+        }
+        if alg.services.len() > MAX_SERVICES_PER_ALG {
+            errors.push(error(
+                format!("algs[{index}].services"),
+                format!("has more than {MAX_SERVICES_PER_ALG} entries"),
+            ));
+        }
+        for (position, service) in alg.services.iter().enumerate() {
+            let field = format!("algs[{index}].services[{position}]");
+            if service.source_ports.is_empty() && service.destination_ports.is_empty() {
+                errors.push(error(&field, "names neither a source nor a destination port"));
+            }
+            if service.source_ports.len().max(service.destination_ports.len()) > MAX_RANGES_PER_SERVICE {
+                errors.push(error(&field, format!("has more than {MAX_RANGES_PER_SERVICE} port ranges")));
+            }
+        }
+    }
+}
+
+/// Whether a host can have the address: not unspecified, loopback, link-local, multicast, reserved or broadcast.
+pub fn is_unicast(address: Ipv4Addr) -> bool {
+    let first = address.octets().first().copied().unwrap_or(0);
+    first != 0 && !address.is_loopback() && !address.is_link_local() && first < 224
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! Sessions that control messages announced: expectations, to users pinholes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use crate::alg::{AlgProtocol, PinholeId};
+use crate::conntrack::SessionId;
+use crate::nat::MappingId;
+use crate::time::Timestamp;
+use crate::tuple::{Protocol, Tuple};
+
+/// A pinhole: one session from `peer` to `outside` will be let in, once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Pinhole {
+    /// Its name.
+    pub id: PinholeId,
+    /// The ALG that opened it.
+    pub alg: AlgProtocol,
+    /// The transport.
+    pub protocol: Protocol,
+    /// Who is admitted.
+    pub peer: Ipv4Addr,
+    /// From which port; 0 for any.
+    pub peer_port: u16,
+    /// The address and port that the peer was told.
+    pub outside: (Ipv4Addr, u16),
+    /// The inside endpoint behind it.
+    pub inside: (Ipv4Addr, u16),
+    /// The mapping between the two, held for the pinhole.
+    pub mapping: MappingId,
+    /// The control session.
+    pub master: SessionId,
+    /// The control message's name.
+    pub message: &'static str,
+    /// When it closes unused.
+    pub deadline: Timestamp,
+}
+
+/// Where a pinhole is looked for when a packet fits no session.
+type Key = (Protocol, Ipv4Addr, u16, Ipv4Addr);
+
+/// The pinholes that wait for their session. Their number is bounded and small, so ordered maps serve well.
+#[derive(Debug, Default)]
+pub struct Expectations {
+    by_id: BTreeMap<PinholeId, Pinhole>,
+    by_key: BTreeMap<Key, PinholeId>,
+    by_deadline: BTreeSet<(Timestamp, PinholeId)>,
+    by_master: BTreeSet<(SessionId, PinholeId)>,
+    by_subscriber: BTreeMap<Ipv4Addr, u32>,
+    next_id: u64,
+}
+
+impl Expectations {
+    /// Returns the number of pinholes.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// Returns the name of the next pinhole; each is given out once.
+    pub fn next_id(&mut self) -> PinholeId {
+        self.next_id += 1;
+        PinholeId(self.next_id)
+    }
+
+    /// Returns the pinholes that a control session has open.
+    pub fn of_master(&self, master: SessionId) -> impl Iterator<Item = PinholeId> {
+        let range = (master, PinholeId(0))..=(master, PinholeId(u64::MAX));
+        self.by_master.range(range).map(|&(_, id)| id)
+    }
+
+    /// Returns how many pinholes lead to an inside address.
+    pub fn of_subscriber(&self, address: Ipv4Addr) -> u32 {
+        self.by_subscriber.get(&address).copied().unwrap_or(0)
+    }
+
+    /// Returns the pinhole that a new packet from outside fits.
+    pub fn lookup(&self, tuple: &Tuple) -> Option<&Pinhole> {
+        let key = (tuple.protocol, tuple.destination, tuple.destination_port, tuple.source);
+        let pinhole = self.by_id.get(self.by_key.get(&key)?)?;
+        let fits = pinhole.peer_port == 0 || pinhole.peer_port == tuple.source_port;
+        fits.then_some(pinhole)
+    }
+
+    /// Opens a pinhole; one for the same peer and outside endpoint is returned and no longer there.
+    pub fn insert(&mut self, pinhole: Pinhole) -> Option<Pinhole> {
+        let replaced = self.by_key.get(&key(&pinhole)).copied().and_then(|id| self.remove(id));
+        self.by_key.insert(key(&pinhole), pinhole.id);
+        self.by_deadline.insert((pinhole.deadline, pinhole.id));
+        self.by_master.insert((pinhole.master, pinhole.id));
+        *self.by_subscriber.entry(pinhole.inside.0).or_default() += 1;
+        self.by_id.insert(pinhole.id, pinhole);
+        replaced
+    }
+
+    /// Closes a pinhole; the caller releases its mapping.
+    pub fn remove(&mut self, id: PinholeId) -> Option<Pinhole> {
+        let pinhole = self.by_id.remove(&id)?;
+        self.by_key.remove(&key(&pinhole));
+        self.by_deadline.remove(&(pinhole.deadline, id));
+        self.by_master.remove(&(pinhole.master, id));
+        if let Some(count) = self.by_subscriber.get_mut(&pinhole.inside.0) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_subscriber.remove(&pinhole.inside.0);
+            }
+        }
+        Some(pinhole)
+    }
+
+    /// Returns a pinhole whose time is over.
+    pub fn expired(&self, now: Timestamp) -> Option<PinholeId> {
+        self.by_deadline.first().filter(|(deadline, _)| *deadline <= now).map(|&(_, id)| id)
+    }
+
+    /// Returns when the next pinhole closes.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.by_deadline.first().map(|&(deadline, _)| deadline)
+    }
+
+    /// Visits every pinhole, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Pinhole> {
+        self.by_id.values()
+    }
+}
+
+fn key(pinhole: &Pinhole) -> Key {
+    (pinhole.protocol, pinhole.outside.0, pinhole.outside.1, pinhole.peer)
+}

@@ -1,0 +1,190 @@
+//! What a firewall must know of a TCP session (RFC 5382, RFC 5961, RFC 7857).
+
+use crate::engine::DropReason;
+use crate::parse::TcpInfo;
+use crate::tuple::Direction;
+use crate::wire::tcp::{ACK_FLAG, FIN, RST, SYN};
+
+/// How far a session has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TcpState {
+    /// The originator's SYN was seen.
+    SynSent,
+    /// Both SYNs were seen.
+    SynReceived,
+    /// Data may flow both ways.
+    Established,
+    /// One side has sent its FIN.
+    Closing,
+    /// Both FINs were acknowledged, or a valid RST was seen.
+    Closed,
+}
+
+/// One sender's numbers, in its own sequence space.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sender {
+    /// Highest sequence number sent, plus one.
+    end: u32,
+    /// Highest acknowledgement sent: the next byte it expects of the other.
+    ack: u32,
+    /// Whether `ack` is meaningful.
+    acked: bool,
+    /// Window that it advertised last, scaled.
+    window: u32,
+    shift: u8,
+    /// Sequence number after its FIN.
+    fin_end: Option<u32>,
+}
+
+/// The state machine of one session.
+#[derive(Clone, Copy, Debug)]
+pub struct Tcp {
+    state: TcpState,
+    original: Sender,
+    reply: Sender,
+}
+
+/// Whether sequence number `a` is before `b` (RFC 1982 comparison).
+fn before(a: u32, b: u32) -> bool {
+    a.wrapping_sub(b) > u32::MAX / 2
+}
+
+impl Tcp {
+    /// Starts with the originator's SYN.
+    pub fn new(syn: TcpInfo, window_shift: Option<u8>) -> Self {
+        let original = Sender {
+            end: syn.end(),
+            window: u32::from(syn.window),
+            shift: window_shift.unwrap_or(0),
+            ..Sender::default()
+        };
+        Self { state: TcpState::SynSent, original, reply: Sender::default() }
+    }
+
+    /// Returns how far the session has come.
+    pub fn state(&self) -> TcpState {
+        self.state
+    }
+
+    fn sender(&mut self, direction: Direction) -> &mut Sender {
+        match direction {
+            Direction::Original => &mut self.original,
+            Direction::Reply => &mut self.reply,
+        }
+    }
+
+    /// Takes note of a segment.
+    ///
+    /// # Errors
+    /// The reason to drop it; the state is then unchanged.
+    pub fn handle(
+        &mut self,
+        direction: Direction,
+        segment: TcpInfo,
+        window_shift: Option<u8>,
+    ) -> Result<(), DropReason> {
+        if segment.has(RST) {
+            return self.handle_rst(direction, segment);
+        }
+        if segment.has(SYN) {
+            return self.handle_syn(direction, segment, window_shift);
+        }
+        if self.state == TcpState::SynSent {
+            // Nothing but a SYN or RST can follow a lone SYN.
+            return Err(DropReason::TcpState);
+        }
+        self.note(direction, segment);
+        if self.state == TcpState::SynReceived && segment.has(ACK_FLAG) {
+            self.state = TcpState::Established;
+        }
+        if segment.has(FIN) {
+            self.sender(direction).fin_end = Some(segment.end());
+            if self.state == TcpState::Established {
+                self.state = TcpState::Closing;
+            }
+        }
+        if self.state == TcpState::Closing
+            && self.fin_acked(Direction::Original)
+            && self.fin_acked(Direction::Reply)
+        {
+            self.state = TcpState::Closed;
+        }
+        Ok(())
+    }
+
+    fn handle_syn(
+        &mut self,
+        direction: Direction,
+        segment: TcpInfo,
+        shift: Option<u8>,
+    ) -> Result<(), DropReason> {
+        let with_ack = segment.has(ACK_FLAG);
+        match (self.state, direction) {
+            // A new incarnation on the same ports (RFC 9293, 3.10.7.4).
+            (TcpState::Closed, Direction::Original) if !with_ack => *self = Self::new(segment, shift),
+            (TcpState::SynSent, Direction::Original) => {
+                self.original.end = segment.end();
+                self.original.shift = shift.unwrap_or(0);
+            }
+            (TcpState::SynSent, Direction::Reply) => {
+                // Without ACK it is a simultaneous open (RFC 5382, REQ-2).
+                if with_ack && segment.ack != self.original.end {
+                    return Err(DropReason::TcpState);
+                }
+                self.note(direction, segment);
+                self.reply.shift = shift.unwrap_or(0);
+                if shift.is_none() {
+                    // Scaling is on only if both sides offer it (RFC 7323, 2.2).
+                    self.original.shift = 0;
+                }
+                self.state = TcpState::SynReceived;
+            }
+            // Elsewhere a SYN changes nothing: its receiver answers with a challenge (RFC 5961, section 4).
+            (TcpState::SynReceived, _) => self.note(direction, segment),
+            (TcpState::Established | TcpState::Closing | TcpState::Closed, _) => {}
+        }
+        Ok(())
+    }
+
+    /// Only an RST that the receiver would obey ends the session (RFC 5961, section 3; RFC 7857, section 2.2).
+    fn handle_rst(&mut self, direction: Direction, segment: TcpInfo) -> Result<(), DropReason> {
+        let receiver = *self.sender(direction.opposite());
+        if self.state == TcpState::SynSent {
+            let answers =
+                direction == Direction::Reply && segment.has(ACK_FLAG) && segment.ack == receiver.end;
+            if !answers && direction == Direction::Reply {
+                return Err(DropReason::TcpWindow);
+            }
+            self.state = TcpState::Closed;
+            return Ok(());
+        }
+        if !receiver.acked || segment.seq == receiver.ack {
+            self.state = TcpState::Closed;
+            return Ok(());
+        }
+        let offset = segment.seq.wrapping_sub(receiver.ack);
+        if offset < receiver.window.max(1) { Ok(()) } else { Err(DropReason::TcpWindow) }
+    }
+
+    fn note(&mut self, direction: Direction, segment: TcpInfo) {
+        let sender = self.sender(direction);
+        if sender.end == 0 && !sender.acked || before(sender.end, segment.end()) {
+            sender.end = segment.end();
+        }
+        if segment.has(ACK_FLAG) {
+            if !sender.acked || before(sender.ack, segment.ack) {
+                sender.ack = segment.ack;
+                sender.acked = true;
+            }
+            // The window of a SYN is never scaled (RFC 7323, 2.2).
+            let shift = if segment.has(SYN) { 0 } else { sender.shift };
+            sender.window = u32::from(segment.window) << shift;
+        }
+    }
+
+    fn fin_acked(&mut self, direction: Direction) -> bool {
+        let Some(fin_end) = self.sender(direction).fin_end else { return false };
+        let peer = self.sender(direction.opposite());
+        peer.acked && !before(peer.ack, fin_end)
+    }
+}

@@ -1,0 +1,175 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::index::Index;
+use super::tcp::{Tcp, TcpState};
+use super::timer::Wheel;
+use crate::engine::DropReason;
+use crate::parse::TcpInfo;
+use crate::time::Timestamp;
+use crate::tuple::{Direction, Protocol, Tuple};
+use crate::wire::tcp::{ACK_FLAG, FIN, RST, SYN};
+
+proptest! {
+    /// Few hashes make long runs, which is where shifting back goes wrong.
+    #[test]
+    fn the_index_agrees_with_a_map(operations in prop::collection::vec((0_u32..40, any::<bool>()), 0..300)) {
+        let mut index = Index::new(64);
+        let mut model = BTreeMap::new();
+        for (value, insert) in operations {
+            let hash = value % 5;
+            if insert && !model.contains_key(&value) {
+                prop_assert!(index.insert(hash, value));
+                model.insert(value, hash);
+            } else if !insert {
+                prop_assert_eq!(index.remove(hash, value), model.remove(&value).is_some());
+            }
+            prop_assert_eq!(index.len(), model.len());
+            for candidate in 0..40 {
+                let found = index.lookup(candidate % 5, |value| value == candidate).is_some();
+                prop_assert_eq!(found, model.contains_key(&candidate));
+            }
+        }
+    }
+
+    #[test]
+    fn the_wheel_hands_out_everything_in_time(
+        entries in prop::collection::vec(0_u64..20_000, 1..50),
+        removed in prop::collection::btree_set(0_usize..50, 0..10),
+        steps in prop::collection::vec(1_u64..3_000, 1..30),
+    ) {
+        let mut wheel = Wheel::new(entries.len(), 0);
+        let mut waiting = BTreeSet::new();
+        for (entry, at) in (0..).zip(&entries) {
+            wheel.insert(entry, *at);
+            waiting.insert(entry);
+        }
+        for entry in removed.into_iter().filter(|&entry| entry < entries.len()) {
+            let entry = u32::try_from(entry).unwrap();
+            wheel.remove(entry);
+            waiting.remove(&entry);
+        }
+        let mut now = 0;
+        for step in steps {
+            now += step;
+            while let Some(entry) = wheel.pop_due(now) {
+                if entries[entry as usize] > now {
+                    wheel.insert(entry, entries[entry as usize]);
+                } else {
+                    prop_assert!(waiting.remove(&entry));
+                }
+            }
+            prop_assert!(waiting.iter().all(|&entry| entries[entry as usize] > now));
+        }
+    }
+}
+
+fn segment(seq: u32, ack: u32, flags: u8) -> TcpInfo {
+    TcpInfo { seq, ack, flags, window: 1000, payload: 0 }
+}
+
+fn established() -> Tcp {
+    let mut tcp = Tcp::new(segment(99, 0, SYN), None);
+    tcp.handle(Direction::Reply, segment(499, 100, SYN | ACK_FLAG), None).unwrap();
+    tcp.handle(Direction::Original, segment(100, 500, ACK_FLAG), None).unwrap();
+    assert_eq!(tcp.state(), TcpState::Established);
+    tcp
+}
+
+#[test]
+fn rfc5961_section_3_only_an_exact_rst_closes() {
+    let mut tcp = established();
+    tcp.handle(Direction::Reply, segment(501, 0, RST), None).unwrap();
+    assert_eq!(tcp.state(), TcpState::Established, "in the window, but not exactly next");
+    assert_eq!(tcp.handle(Direction::Reply, segment(90_000, 0, RST), None), Err(DropReason::TcpWindow));
+    assert_eq!(tcp.handle(Direction::Reply, segment(499, 0, RST), None), Err(DropReason::TcpWindow));
+    assert_eq!(tcp.state(), TcpState::Established);
+    tcp.handle(Direction::Reply, segment(500, 0, RST), None).unwrap();
+    assert_eq!(tcp.state(), TcpState::Closed);
+}
+
+#[test]
+fn rfc5961_section_4_a_syn_does_not_restart_a_session() {
+    let mut tcp = established();
+    tcp.handle(Direction::Original, segment(7, 0, SYN), None).unwrap();
+    assert_eq!(tcp.state(), TcpState::Established);
+}
+
+#[test]
+fn rfc5382_req_2_simultaneous_open() {
+    let mut tcp = Tcp::new(segment(99, 0, SYN), None);
+    tcp.handle(Direction::Reply, segment(499, 0, SYN), None).unwrap();
+    tcp.handle(Direction::Original, segment(99, 500, SYN | ACK_FLAG), None).unwrap();
+    tcp.handle(Direction::Reply, segment(499, 100, SYN | ACK_FLAG), None).unwrap();
+    tcp.handle(Direction::Original, segment(100, 500, ACK_FLAG), None).unwrap();
+    assert_eq!(tcp.state(), TcpState::Established);
+}
+
+#[test]
+fn a_syn_ack_that_acknowledges_something_else_is_no_answer() {
+    let mut tcp = Tcp::new(segment(99, 0, SYN), None);
+    let blind = segment(1, 7, SYN | ACK_FLAG);
+    assert_eq!(tcp.handle(Direction::Reply, blind, None), Err(DropReason::TcpState));
+    assert_eq!(tcp.handle(Direction::Reply, segment(1, 7, RST | ACK_FLAG), None), Err(DropReason::TcpWindow));
+    assert_eq!(tcp.state(), TcpState::SynSent);
+    tcp.handle(Direction::Reply, segment(0, 100, RST | ACK_FLAG), None).unwrap();
+    assert_eq!(tcp.state(), TcpState::Closed);
+}
+
+#[test]
+fn both_fins_acknowledged_close() {
+    let mut tcp = established();
+    tcp.handle(Direction::Original, segment(100, 500, FIN | ACK_FLAG), None).unwrap();
+    assert_eq!(tcp.state(), TcpState::Closing);
+    tcp.handle(Direction::Reply, segment(500, 101, FIN | ACK_FLAG), None).unwrap();
+    assert_eq!(tcp.state(), TcpState::Closing);
+    tcp.handle(Direction::Original, segment(101, 501, ACK_FLAG), None).unwrap();
+    assert_eq!(tcp.state(), TcpState::Closed);
+}
+
+#[test]
+fn a_stale_name_finds_nothing() {
+    use super::{Session, State, Table, TupleHasher};
+    let tuple = |port| Tuple {
+        protocol: Protocol::Udp,
+        source: Ipv4Addr::new(10, 0, 0, 2),
+        source_port: port,
+        destination: Ipv4Addr::new(192, 0, 2, 1),
+        destination_port: 53,
+    };
+    let hasher = TupleHasher::new(&[1; 32]);
+    let mut nat = crate::nat::Nat::new(4, hasher);
+    nat.set_pool(&[crate::config::PoolAddress {
+        address: Ipv4Addr::new(203, 0, 113, 1),
+        ports: crate::config::PortRange::new(1024, 2000).unwrap(),
+        host: false,
+    }]);
+    let mapping =
+        nat.obtain(Protocol::Udp, (tuple(1).source, 1), &mut crate::rng::Rng::new(&[1; 32])).unwrap();
+    let mut table = Table::new(1, hasher, Timestamp::ZERO);
+    let session = |port| Session {
+        original: tuple(port),
+        reply: tuple(port).reversed(),
+        originator: crate::addr::Realm::Inside,
+        state: State::Query { replied: false },
+        mapping,
+        master: None,
+        control: None,
+        deadline: Timestamp::ZERO.saturating_add(Duration::from_secs(5)),
+        packets: [0; 2],
+    };
+    let first = table.insert(session(1)).unwrap();
+    assert_eq!(table.insert(session(2)), Err(super::InsertError::Full));
+    assert!(table.remove(first).is_some());
+    let second = table.insert(session(2)).unwrap();
+    assert!(table.session(first).is_none());
+    assert!(table.lookup(&tuple(1)).is_none());
+    assert_eq!(table.lookup(&tuple(2)), Some((second, Direction::Original)));
+    assert_eq!(table.lookup(&tuple(2).reversed()), Some((second, Direction::Reply)));
+    let mut budget = 10;
+    assert_eq!(table.pop_expired(Timestamp::from_nanos(4_999_999_999), &mut budget), None);
+    assert_eq!(table.pop_expired(Timestamp::from_nanos(6_000_000_001), &mut budget), Some(second));
+}

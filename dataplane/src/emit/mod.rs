@@ -1,0 +1,211 @@
+//! Packets out: addresses and ports rewritten in place, and segments of the engine's own.
+
+use std::net::Ipv4Addr;
+
+use crate::alg::control::CraftedSegment;
+use crate::engine::{ChecksumState, Packet};
+use crate::parse::{Parsed, Quoted};
+use crate::tuple::{Protocol, Tuple};
+use crate::wire::checksum::{self, Delta};
+use crate::wire::{self, ipv4, set_u8, set_u16, set_u32, tcp, u16_at};
+
+/// Gives a TCP, UDP or ICMP echo packet the addresses and ports of `new`; payload and options stay.
+pub fn translate(packet: &mut Packet<'_>, parsed: &Parsed, old: &Tuple, new: &Tuple) {
+    let partial = packet.checksum == ChecksumState::Partial;
+    let bytes = packet.bytes_mut();
+    let addresses = rewrite_addresses(bytes, old, new);
+    let at = parsed.transport_at;
+    match old.protocol {
+        Protocol::Tcp => rewrite_ports(bytes, at, at + tcp::CHECKSUM, old, new, addresses, partial),
+        Protocol::Udp => {
+            // No checksum stays no checksum (RFC 768); a computed 0 is sent as all ones.
+            if partial || u16_at(bytes, at + wire::UDP_CHECKSUM) != 0 {
+                rewrite_ports(bytes, at, at + wire::UDP_CHECKSUM, old, new, addresses, partial);
+                if !partial && u16_at(bytes, at + wire::UDP_CHECKSUM) == 0 {
+                    set_u16(bytes, at + wire::UDP_CHECKSUM, 0xffff);
+                }
+            } else {
+                set_ports(bytes, at, new);
+            }
+        }
+        Protocol::IcmpEcho => {
+            let identifier = new.source_port;
+            let delta = Delta::NONE.replace(u16_at(bytes, at + wire::ICMP_IDENTIFIER), identifier);
+            set_u16(bytes, at + wire::ICMP_IDENTIFIER, identifier);
+            apply(bytes, at + wire::ICMP_CHECKSUM, delta);
+        }
+    }
+}
+
+fn rewrite_addresses(bytes: &mut [u8], old: &Tuple, new: &Tuple) -> Delta {
+    let delta =
+        Delta::NONE.replace_address(old.source, new.source).replace_address(old.destination, new.destination);
+    ipv4::set_source(bytes, new.source);
+    ipv4::set_destination(bytes, new.destination);
+    apply(bytes, ipv4::CHECKSUM, delta);
+    delta
+}
+
+fn rewrite_ports(
+    bytes: &mut [u8],
+    at: usize,
+    checksum_at: usize,
+    old: &Tuple,
+    new: &Tuple,
+    addresses: Delta,
+    partial: bool,
+) {
+    set_ports(bytes, at, new);
+    if partial {
+        let field = addresses.apply_partial(u16_at(bytes, checksum_at));
+        set_u16(bytes, checksum_at, field);
+    } else {
+        let ports = Delta::NONE
+            .replace(old.source_port, new.source_port)
+            .replace(old.destination_port, new.destination_port);
+        apply(bytes, checksum_at, addresses.and(ports));
+    }
+}
+
+fn set_ports(bytes: &mut [u8], at: usize, new: &Tuple) {
+    set_u16(bytes, at, new.source_port);
+    set_u16(bytes, at + 2, new.destination_port);
+}
+
+fn apply(bytes: &mut [u8], at: usize, delta: Delta) {
+    let checksum = delta.apply(u16_at(bytes, at));
+    set_u16(bytes, at, checksum);
+}
+
+/// Counts a hop.
+pub fn decrement_ttl(bytes: &mut [u8]) {
+    let old = u16_at(bytes, ipv4::TTL);
+    let new = old.wrapping_sub(0x0100);
+    set_u16(bytes, ipv4::TTL, new);
+    apply(bytes, ipv4::CHECKSUM, Delta::NONE.replace(old, new));
+}
+
+/// Where an ICMP error goes and what it quotes there.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorTranslation {
+    /// New source of the error.
+    pub source: Ipv4Addr,
+    /// New destination of the error.
+    pub destination: Ipv4Addr,
+    /// The quoted packet as its sender knows it.
+    pub quoted: Tuple,
+    /// The quoted sequence number as its sender knows it, where an ALG shifts it.
+    pub quoted_seq: Option<u32>,
+}
+
+/// Translates an ICMP error and the packet it quotes (RFC 5508, REQ-4 and REQ-5); all checksums are right after it,
+/// the quoted transport's too where it was quoted.
+pub fn translate_error(packet: &mut Packet<'_>, parsed: &Parsed, quoted: &Quoted, to: &ErrorTranslation) {
+    let bytes = packet.bytes_mut();
+    let outer = Delta::NONE
+        .replace_address(parsed.source, to.source)
+        .replace_address(parsed.destination, to.destination);
+    ipv4::set_source(bytes, to.source);
+    ipv4::set_destination(bytes, to.destination);
+    apply(bytes, ipv4::CHECKSUM, outer);
+    if let Some(inner) = bytes.get_mut(quoted.at..parsed.end) {
+        translate_quoted(inner, quoted.transport_at - quoted.at, &quoted.tuple, to);
+    }
+    set_u16(bytes, parsed.transport_at + wire::ICMP_CHECKSUM, 0);
+    let sum = checksum::checksum(bytes.get(parsed.transport_at..parsed.end).unwrap_or_default());
+    set_u16(bytes, parsed.transport_at + wire::ICMP_CHECKSUM, sum);
+}
+
+fn translate_quoted(inner: &mut [u8], at: usize, old: &Tuple, to: &ErrorTranslation) {
+    let addresses = rewrite_addresses(inner, old, &to.quoted);
+    let ports = Delta::NONE
+        .replace(old.source_port, to.quoted.source_port)
+        .replace(old.destination_port, to.quoted.destination_port);
+    match old.protocol {
+        Protocol::Tcp => {
+            set_ports(inner, at, &to.quoted);
+            let mut delta = addresses.and(ports);
+            if let Some(seq) = to.quoted_seq {
+                for (offset, new) in [(tcp::SEQ, (seq >> 16) & 0xffff), (tcp::SEQ + 2, seq & 0xffff)] {
+                    delta = delta.replace(u16_at(inner, at + offset), u16::try_from(new).unwrap_or(0));
+                }
+                set_u32(inner, at + tcp::SEQ, seq);
+            }
+            if inner.len() >= at + tcp::CHECKSUM + 2 {
+                apply(inner, at + tcp::CHECKSUM, delta);
+            }
+        }
+        Protocol::Udp => {
+            set_ports(inner, at, &to.quoted);
+            if u16_at(inner, at + wire::UDP_CHECKSUM) != 0 {
+                apply(inner, at + wire::UDP_CHECKSUM, addresses.and(ports));
+            }
+        }
+        Protocol::IcmpEcho => {
+            let identifier = to.quoted.source_port;
+            let delta = Delta::NONE.replace(u16_at(inner, at + wire::ICMP_IDENTIFIER), identifier);
+            set_u16(inner, at + wire::ICMP_IDENTIFIER, identifier);
+            apply(inner, at + wire::ICMP_CHECKSUM, delta);
+        }
+    }
+}
+
+/// Writes lengths and checksums of a TCP packet anew, after its header or payload was changed freely.
+pub fn finish_tcp(packet: &mut Packet<'_>, transport_at: usize) {
+    let partial = packet.checksum == ChecksumState::Partial;
+    let bytes = packet.bytes_mut();
+    set_u16(bytes, ipv4::TOTAL_LENGTH, u16::try_from(bytes.len()).unwrap_or(u16::MAX));
+    ipv4::fill_checksum(bytes);
+    let (source, destination) = (ipv4::source(bytes), ipv4::destination(bytes));
+    let segment = bytes.get_mut(transport_at..).unwrap_or_default();
+    set_u16(segment, tcp::CHECKSUM, 0);
+    let field = if partial {
+        checksum::pseudo_header(source, destination, wire::PROTOCOL_TCP, segment.len())
+    } else {
+        checksum::transport(source, destination, wire::PROTOCOL_TCP, segment)
+    };
+    set_u16(segment, tcp::CHECKSUM, field);
+}
+
+/// Whether the TCP checksum of a received packet is right, as far as it can be told.
+pub fn tcp_checksum_is_right(packet: &Packet<'_>, parsed: &Parsed) -> bool {
+    let segment = packet.bytes().get(parsed.transport_at..parsed.end).unwrap_or_default();
+    packet.checksum == ChecksumState::Partial
+        || checksum::transport(parsed.source, parsed.destination, wire::PROTOCOL_TCP, segment) == 0
+}
+
+/// Builds a whole packet of a segment that a control stream sends itself.
+pub fn craft_tcp(tuple: &Tuple, segment: &CraftedSegment) -> Vec<u8> {
+    const TTL: u8 = 64;
+    const TIMESTAMPS_LENGTH: usize = 12;
+    let options = if segment.timestamps.is_some() { TIMESTAMPS_LENGTH } else { 0 };
+    let header = tcp::MIN_HEADER + options;
+    let length = ipv4::MIN_HEADER + header + segment.payload.len();
+    let mut bytes = vec![0; length];
+    set_u8(&mut bytes, 0, 0x45);
+    set_u16(&mut bytes, ipv4::FRAGMENT, ipv4::DONT_FRAGMENT);
+    set_u8(&mut bytes, ipv4::TTL, TTL);
+    set_u8(&mut bytes, ipv4::PROTOCOL, wire::PROTOCOL_TCP);
+    ipv4::set_source(&mut bytes, tuple.source);
+    ipv4::set_destination(&mut bytes, tuple.destination);
+    let at = ipv4::MIN_HEADER;
+    set_ports(&mut bytes, at, tuple);
+    set_u32(&mut bytes, at + tcp::SEQ, segment.seq);
+    set_u32(&mut bytes, at + tcp::ACK, segment.ack);
+    set_u8(&mut bytes, at + tcp::DATA_OFFSET, u8::try_from(header / 4 * 16).unwrap_or(0));
+    let push = if segment.payload.is_empty() { 0 } else { tcp::PSH };
+    let fin = if segment.fin { tcp::FIN } else { 0 };
+    set_u8(&mut bytes, at + tcp::FLAGS, tcp::ACK_FLAG | push | fin);
+    set_u16(&mut bytes, at + tcp::WINDOW, segment.window);
+    if let Some(timestamps) = segment.timestamps {
+        // NOP, NOP, kind 8, length 10 (RFC 7323, appendix A).
+        set_u32(&mut bytes, at + tcp::MIN_HEADER, 0x0101_080a);
+        set_u32(&mut bytes, at + tcp::MIN_HEADER + 4, timestamps.value);
+        set_u32(&mut bytes, at + tcp::MIN_HEADER + 8, timestamps.echo);
+    }
+    if let Some(payload) = bytes.get_mut(at + header..) {
+        payload.copy_from_slice(&segment.payload);
+    }
+    finish_tcp(&mut Packet::new(&mut bytes, length), at);
+    bytes
+}

@@ -1,0 +1,89 @@
+//! Why packets are dropped: one table, a row each.
+
+macro_rules! drop_reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident = $label:literal,)+) => {
+        /// Why a packet was dropped.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub enum DropReason {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl DropReason {
+            /// Every reason, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// Returns the reason's name in metrics and reports.
+            pub const fn label(self) -> &'static str {
+                match self {
+                    $(Self::$name => $label,)+
+                }
+            }
+
+            /// Returns the reason's position in [`Self::ALL`].
+            pub(crate) const fn position(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+drop_reasons! {
+    /// The packet is shorter than its headers say.
+    Truncated = "truncated",
+    /// The IP version is neither 4 nor 6.
+    BadIpVersion = "bad_ip_version",
+    /// IPv6 is not handled yet.
+    Ipv6Unsupported = "ipv6_unsupported",
+    /// The IP header length and the total length contradict each other.
+    BadIpHeader = "bad_ip_header",
+    /// The IP header checksum is wrong.
+    BadIpChecksum = "bad_ip_checksum",
+    /// The packet carries a source route option (RFC 7126, sections 4.3 and 4.4).
+    SourceRoute = "source_route",
+    /// The packet is a fragment; reassembly does not exist yet.
+    Fragment = "fragment",
+    /// The transport protocol is not translated.
+    ProtocolUnsupported = "protocol_unsupported",
+    /// The TCP data offset is impossible.
+    BadTcpHeader = "bad_tcp_header",
+    /// The TCP flags contradict each other (SYN with FIN or RST, or none at all).
+    BadTcpFlags = "bad_tcp_flags",
+    /// The TCP checksum of a control session is wrong.
+    BadTcpChecksum = "bad_tcp_checksum",
+    /// The UDP length contradicts the packet's.
+    BadUdpLength = "bad_udp_length",
+    /// A port is 0.
+    PortZero = "port_zero",
+    /// The ICMP checksum is wrong (RFC 5508, REQ-3).
+    BadIcmpChecksum = "bad_icmp_checksum",
+    /// The ICMP type is not translated (RFC 5508, REQ-11).
+    IcmpTypeUnsupported = "icmp_type_unsupported",
+    /// The packet that an ICMP error quotes is cut off, corrupt or of no translated protocol.
+    BadQuotedPacket = "bad_quoted_packet",
+    /// No session has sent what the ICMP error quotes (RFC 5508, REQ-4 and REQ-5).
+    IcmpNoSession = "icmp_no_session",
+    /// An echo reply or another answer that nobody asked for, or a first TCP segment without SYN.
+    NoSession = "no_session",
+    /// From outside, and no session, pinhole or socket of the host expects it.
+    NotExpected = "not_expected",
+    /// The source address cannot be on the side that the packet came from.
+    SpoofedSource = "spoofed_source",
+    /// The destination is no unicast address of the other side.
+    BadDestination = "bad_destination",
+    /// The packet does not fit the progress of its TCP session.
+    TcpState = "tcp_state",
+    /// An RST outside of the receiver's window (RFC 5961, section 3).
+    TcpWindow = "tcp_window",
+    /// The session table is full.
+    SessionsFull = "sessions_full",
+    /// The subscriber's outside address has no free port (RFC 6888, REQ-11).
+    NoPort = "no_port",
+    /// Both sides of another session already use these addresses and ports.
+    TupleTaken = "tuple_taken",
+    /// The time to live is used up.
+    TtlExceeded = "ttl_exceeded",
+    /// The ALG cannot take the segment now; its sender will repeat it.
+    AlgBacklog = "alg_backlog",
+    /// No configuration has been applied yet.
+    NotConfigured = "not_configured",
+}

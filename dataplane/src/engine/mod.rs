@@ -1,0 +1,251 @@
+//! The engine: packet and time in, verdict and rewritten packet out.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::addr::Realm;
+use crate::alg::CloseReason;
+use crate::config::Snapshot;
+use crate::conntrack::expectation::{Expectations, Pinhole};
+use crate::conntrack::{Session, SessionId, Table, TupleHasher};
+use crate::engine::control::Controls;
+use crate::engine::event::Events;
+use crate::limits::{EXPIRIES_PER_CALL, Limits};
+use crate::nat::{Mapping, Nat};
+use crate::rng::{Rng, Seed};
+use crate::time::Timestamp;
+
+mod control;
+mod drop_reason;
+mod event;
+mod packet;
+mod process;
+mod stats;
+
+pub use drop_reason::DropReason;
+pub use event::Event;
+pub use packet::{ChecksumState, Packet, Transmit};
+pub use stats::Stats;
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// It goes on, rewritten in place; the caller lets the kernel route it.
+    Forward,
+    /// Nothing the engine knows expects it, and its destination is the gateway's own host: the caller delivers it
+    /// unchanged if the host has a socket for it, and otherwise calls [`Engine::refuse_delivery`].
+    DeliverIfListening,
+    /// An ALG keeps its bytes; they leave later through [`Engine::poll_transmit`].
+    Hold,
+    /// It is dropped and counted.
+    Drop(DropReason),
+}
+
+/// NAT, firewall and ALGs over one set of tables; one thread's own.
+#[derive(Debug)]
+pub struct Engine {
+    limits: Limits,
+    snapshot: Option<Arc<Snapshot>>,
+    table: Table,
+    nat: Nat,
+    expectations: Expectations,
+    controls: Controls,
+    rng: Rng,
+    events: Events,
+    transmits: VecDeque<Transmit>,
+    stats: Stats,
+    /// When sessions are looked at for expiry next.
+    next_sweep: Timestamp,
+}
+
+/// Sessions expire by the second.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Takes all memory of the tables. Until a snapshot is applied every packet is dropped.
+    pub fn new(limits: Limits, seed: &Seed, now: Timestamp) -> Self {
+        let hasher = TupleHasher::new(seed);
+        Self {
+            limits,
+            snapshot: None,
+            table: Table::new(limits.sessions, hasher, now),
+            nat: Nat::new(limits.sessions.saturating_add(limits.pinholes), hasher),
+            expectations: Expectations::default(),
+            controls: Controls::default(),
+            rng: Rng::new(seed),
+            events: Events::new(limits.events),
+            transmits: VecDeque::new(),
+            stats: Stats::default(),
+            next_sweep: now.saturating_add(SWEEP_INTERVAL),
+        }
+    }
+
+    /// Changes the configuration, whole. Sessions that it still allows go on untouched, others end with an event;
+    /// control sessions whose ALG is off now are no longer read, and their unused pinholes close.
+    pub fn apply(&mut self, snapshot: Arc<Snapshot>, now: Timestamp) {
+        let gone: Vec<SessionId> = self
+            .table
+            .iter()
+            .filter(|(_, session)| !self.allows(&snapshot, session))
+            .map(|(id, _)| id)
+            .collect();
+        for id in gone {
+            if let Some(session) = self.table.session(id) {
+                self.events.push(Event::SessionEndedByPolicy { session: session.original });
+            }
+            self.end_session(id, CloseReason::Policy);
+        }
+        self.nat.set_pool(&snapshot.config().pool);
+        self.snapshot = Some(Arc::clone(&snapshot));
+        self.disable_controls(&snapshot, now);
+    }
+
+    fn allows(&self, snapshot: &Snapshot, session: &Session) -> bool {
+        let Some(mapping) = self.nat.mapping(session.mapping) else { return false };
+        snapshot.is_inside(session.subscriber()) && snapshot.pool_address(mapping.outside.0).is_some()
+    }
+
+    /// Decides on a packet that came from `realm` and rewrites it in place.
+    pub fn process(&mut self, packet: &mut Packet<'_>, realm: Realm, now: Timestamp) -> Verdict {
+        // Taken out for the call, so that the pipeline can read it while it changes the tables.
+        let Some(snapshot) = self.snapshot.take() else {
+            self.stats.count_drop(DropReason::NotConfigured);
+            return Verdict::Drop(DropReason::NotConfigured);
+        };
+        let verdict = self.pipeline(&snapshot, packet, realm, now);
+        self.snapshot = Some(snapshot);
+        match verdict {
+            Ok(verdict) => {
+                self.stats.forwarded += u64::from(verdict == Verdict::Forward);
+                self.stats.held += u64::from(verdict == Verdict::Hold);
+                verdict
+            }
+            Err(reason) => {
+                self.stats.count_drop(reason);
+                Verdict::Drop(reason)
+            }
+        }
+    }
+
+    /// Counts a packet that [`Verdict::DeliverIfListening`] left to the host and the host has no socket for.
+    pub fn refuse_delivery(&mut self) {
+        self.stats.count_drop(DropReason::NotExpected);
+    }
+
+    /// Does what is due by `now`, a bounded piece at a time: while [`Self::poll_timeout`] still answers a time that
+    /// has passed, call again between packets.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        let mut budget = EXPIRIES_PER_CALL;
+        while budget > 0 {
+            let Some(id) = self.expectations.expired(now) else { break };
+            self.close_pinhole(id, CloseReason::Expired);
+            budget -= 1;
+        }
+        self.handle_control_timeouts(now, &mut budget);
+        if now < self.next_sweep {
+            return;
+        }
+        while let Some(id) = self.table.pop_expired(now, &mut budget) {
+            self.end_session(id, CloseReason::ControlEnded);
+        }
+        if budget > 0 {
+            self.next_sweep = now.saturating_add(SWEEP_INTERVAL);
+        }
+    }
+
+    /// Returns when [`Self::handle_timeout`] wants to be called; `None` when nothing waits.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let sweep = (!self.table.is_empty()).then_some(self.next_sweep);
+        [sweep, self.expectations.next_deadline(), self.controls.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// Returns the next packet that the engine itself sends.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// Returns the oldest event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop()
+    }
+
+    /// Returns how many events found the queue full since the start.
+    pub fn events_lost(&self) -> u64 {
+        self.events.lost()
+    }
+
+    /// Returns the counters.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Returns the number of sessions.
+    pub fn session_count(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Returns the number of pinholes.
+    pub fn pinhole_count(&self) -> usize {
+        self.expectations.len()
+    }
+
+    /// Visits every session.
+    pub fn sessions(&self) -> impl Iterator<Item = (SessionId, &Session)> {
+        self.table.iter()
+    }
+
+    /// Visits every pinhole, oldest first.
+    pub fn pinholes(&self) -> impl Iterator<Item = &Pinhole> {
+        self.expectations.iter()
+    }
+
+    /// Visits every mapping.
+    pub fn mappings(&self) -> impl Iterator<Item = &Mapping> {
+        self.nat.iter()
+    }
+
+    /// The one way out for a session: its mapping, its control stream and its unused pinholes go with it.
+    fn end_session(&mut self, id: SessionId, reason: CloseReason) {
+        let Some(session) = self.table.remove(id) else { return };
+        self.nat.release(session.mapping);
+        if let Some(slot) = session.control {
+            self.controls.remove(slot);
+        }
+        self.close_pinholes_of(id, reason);
+        self.stats.sessions_ended += 1;
+    }
+
+    fn close_pinholes_of(&mut self, master: SessionId, reason: CloseReason) {
+        let open: Vec<_> = self.expectations.of_master(master).collect();
+        for id in open {
+            self.close_pinhole(id, reason);
+        }
+    }
+
+    fn close_pinhole(&mut self, id: crate::alg::PinholeId, reason: CloseReason) {
+        if let Some(pinhole) = self.expectations.remove(id) {
+            self.nat.release(pinhole.mapping);
+            self.events.push(closed_event(&pinhole, reason));
+        }
+    }
+
+    fn transmit(&mut self, realm: Realm, bytes: Vec<u8>) {
+        if self.transmits.len() < self.limits.transmits {
+            self.transmits.push_back(Transmit { realm, bytes });
+            self.stats.transmitted += 1;
+        } else {
+            self.stats.transmits_lost += 1;
+        }
+    }
+}
+
+fn closed_event(pinhole: &Pinhole, reason: CloseReason) -> Event {
+    Event::PinholeClosed {
+        id: pinhole.id,
+        protocol: pinhole.alg,
+        outside: pinhole.outside,
+        inside: pinhole.inside,
+        reason,
+    }
+}

@@ -1,0 +1,78 @@
+//! Every bound of the engine, in one place.
+
+use std::time::Duration;
+
+/// Longest IPv4 packet (RFC 791, total length).
+pub const MAX_PACKET: usize = 65_535;
+/// Lowest port that a subscriber's announced session may use (RFC 2577, section 3).
+pub const FIRST_UNPRIVILEGED_PORT: u16 = 1_024;
+/// Most entries one timer call expires, so that no packet waits long for it.
+pub const EXPIRIES_PER_CALL: usize = 256;
+/// Most addresses in a pool.
+pub const MAX_POOL_ADDRESSES: usize = 4_096;
+/// Most inside prefixes.
+pub const MAX_INSIDE_PREFIXES: usize = 1_024;
+/// Most user-defined services of one ALG.
+pub const MAX_SERVICES_PER_ALG: usize = 256;
+/// Most port ranges of one service and side.
+pub const MAX_RANGES_PER_SERVICE: usize = 64;
+
+/// The sizes of the engine's tables, fixed when it starts; all memory of the tables is taken then.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// Sessions in all.
+    pub sessions: u32,
+    /// Pinholes waiting for their session, in all.
+    pub pinholes: u32,
+    /// Pinholes waiting for their session, of one control session.
+    pub pinholes_per_master: u32,
+    /// Pinholes waiting for their session, of one inside address.
+    pub pinholes_per_subscriber: u32,
+    /// Control sessions that an ALG follows.
+    pub control_streams: u32,
+    /// Events waiting to be fetched; further ones are counted as lost.
+    pub events: usize,
+    /// Packets of the engine's own waiting to be fetched; further ones are counted and dropped.
+    pub transmits: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sessions: 262_144,
+            pinholes: 8_192,
+            pinholes_per_master: 8,
+            pinholes_per_subscriber: 256,
+            control_streams: 16_384,
+            events: 4_096,
+            transmits: 1_024,
+        }
+    }
+}
+
+/// Idle times after which a session is forgotten.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Timeouts {
+    /// TCP, both directions seen and open (RFC 5382, REQ-5: at least 2 h 4 min).
+    pub tcp_established: Duration,
+    /// TCP, opening or closing (RFC 5382, REQ-5: at least 4 min).
+    pub tcp_transitory: Duration,
+    /// UDP, both directions seen (RFC 4787, REQ-5: default 5 min).
+    pub udp: Duration,
+    /// UDP, one direction seen.
+    pub udp_one_way: Duration,
+    /// ICMP queries (RFC 5508, REQ-2: at least 60 s).
+    pub icmp: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            tcp_established: Duration::from_secs(7_440),
+            tcp_transitory: Duration::from_secs(240),
+            udp: Duration::from_secs(300),
+            udp_one_way: Duration::from_secs(60),
+            icmp: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The whole engine, packet by packet.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+mod network;
+mod packets;
+mod translation;
