@@ -137,3 +137,6 @@ impl Control {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Packets in and out: the TUN devices, the worker that feeds the engine, and what the host is asked.
 
+pub mod delivery;
 pub mod local;
 pub mod tun;
 pub(crate) mod wake;

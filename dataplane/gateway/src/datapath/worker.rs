@@ -58,6 +58,22 @@ impl WorkerHandle {
     }
 }
 
+#[cfg(test)]
+impl WorkerHandle {
+    /// Makes a handle to a thread that always returns these counters.
+    pub(crate) fn answering(counters: v1::Counters) -> Self {
+        let (commands, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            while let Ok(command) = receiver.recv() {
+                if let Command::Counters { reply } = command {
+                    let _ = reply.send(counters.clone());
+                }
+            }
+        });
+        Self { commands, bell: Arc::new(Bell::new().unwrap()) }
+    }
+}
+
 /// The supervisor's hold on the worker.
 #[derive(Debug)]
 pub(crate) struct Worker {

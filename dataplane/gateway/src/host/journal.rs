@@ -178,3 +178,6 @@ fn parse(bytes: &[u8], boot_id: &str) -> Result<Vec<Change>, String> {
     }
     Ok(if contents.boot_id == boot_id { contents.changes } else { Vec::new() })
 }
+
+#[cfg(test)]
+mod tests;

@@ -233,3 +233,6 @@ fn reverse_path_filters(journal: &Journal) -> Result<BTreeMap<String, String>, P
 fn original(path: &str, journal: &Journal) -> Result<String, SysctlError> {
     journal.original(path).map_or_else(|| sysctl::read(path), |value| Ok(value.to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

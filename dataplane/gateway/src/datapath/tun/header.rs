@@ -159,3 +159,6 @@ impl VirtioNetHeader {
         [flags, gso_type, h0, h1, g0, g1, s0, s1, o0, o1]
     }
 }
+
+#[cfg(test)]
+mod tests;
