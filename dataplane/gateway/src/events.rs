@@ -39,8 +39,13 @@ impl EventSender {
         self.sequence = self.sequence.saturating_add(1);
         let event = v1::Event { at_ms: epoch_ms(), sequence: self.sequence, event: Some(event) };
         if self.queue.try_send(event).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.count_lost(1);
         }
+    }
+
+    /// Counts events that did not even come this far.
+    pub(crate) fn count_lost(&self, count: u64) {
+        self.lost.fetch_add(count, Ordering::Relaxed);
     }
 }
 

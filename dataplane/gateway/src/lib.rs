@@ -4,9 +4,7 @@
 
 pub mod config;
 mod control;
-#[expect(dead_code, reason = "the engine that fills the datapath is not there yet")]
 pub mod datapath;
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine that makes events is not there yet"))]
 mod events;
 mod gateway;
 mod host;
@@ -16,6 +14,7 @@ pub mod store;
 mod supervisor;
 mod sys;
 
+pub use datapath::compile::CompileError;
 pub use datapath::worker::WorkerError;
 pub use gateway::{Gateway, ShutdownError};
 pub use host::command::CommandError;

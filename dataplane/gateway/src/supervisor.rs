@@ -10,17 +10,18 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::{oneshot, watch};
 
 use crate::config::Config;
+use crate::datapath::compile::{self, CompileError};
 use crate::datapath::tun::{TunDevice, TunError};
 use crate::datapath::wake::Bell;
-use crate::datapath::worker::{Worker, WorkerError};
+use crate::datapath::worker::{Enforcement, Worker, WorkerError};
 use crate::datapath::{INSIDE_TUN, OUTSIDE_TUN, QUEUES};
 use crate::events::EventSender;
-use crate::host::addresses::{HostAddresses, Monitor};
+use crate::host::addresses::Monitor;
 use crate::host::command::{CommandError, Program, run};
 use crate::host::journal::{Journal, JournalError};
 use crate::host::lock::{Lock, LockError};
 use crate::host::namespace::{self, NamespaceError};
-use crate::host::plan::{self, HostFacts, Plan, PlanError};
+use crate::host::plan::{self, HostFacts, Plan};
 use crate::host::setup::{HostError, HostSetup};
 use crate::host::sysctl::{self, SysctlError};
 use crate::options::{NetworkNamespace, Running, Status};
@@ -71,12 +72,9 @@ pub(crate) enum Command {
 /// Why a configuration could not be enforced; its text is the reason of a NACK.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// It does not fit this host.
+    /// It does not fit this host, or the engine refuses it.
     #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// The host's addresses cannot be read.
-    #[error("cannot read the host's addresses: {0}")]
-    Addresses(nix::Error),
+    Compile(#[from] CompileError),
     /// The host could not be set up.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -339,16 +337,24 @@ impl Supervisor {
         outcome
     }
 
+    /// Works out everything that a configuration wants, and changes nothing.
+    fn prepare(&self, config: &Config) -> Result<(HostFacts, Plan, Enforcement), CompileError> {
+        let facts = HostFacts::read(config)?;
+        let snapshot = compile::snapshot(config, &facts)?;
+        let plan = plan::make(config, &facts, self.host.journal())?;
+        let own = facts.addresses.own.clone();
+        Ok((facts, plan, Enforcement { snapshot: Arc::new(snapshot), own, echo: config.host_echo }))
+    }
+
     /// Enforces a configuration; on failure the host and the datapath are as before.
     fn apply(&mut self, config: Config) -> Result<(), ApplyError> {
-        let facts = HostFacts::read(HostAddresses::read().map_err(ApplyError::Addresses)?)?;
-        let plan = plan::make(&config, &facts, self.host.journal())?;
+        let (facts, plan, enforcement) = self.prepare(&config)?;
         let before = self.host.present();
         let done = self
             .host
             .extend(&plan)
             .map_err(ApplyError::from)
-            .and_then(|()| Ok(self.worker.apply(&config, &facts)?));
+            .and_then(|()| Ok(self.worker.apply(enforcement)?));
         if let Err(error) = done {
             let restored = self.host.extend(&before).and_then(|()| self.host.trim(&before));
             if let Err(second) = restored {
@@ -391,11 +397,10 @@ impl Supervisor {
         for device in [INSIDE_TUN, OUTSIDE_TUN] {
             set_device_settings(device).map_err(HostError::from)?;
         }
-        let facts = HostFacts::read(HostAddresses::read().map_err(ApplyError::Addresses)?)?;
-        let plan = plan::make(&enforced.config, &facts, self.host.journal())?;
+        let (facts, plan, enforcement) = self.prepare(&enforced.config)?;
         self.host.extend(&plan)?;
         if facts != enforced.facts {
-            self.worker.apply(&enforced.config, &facts)?;
+            self.worker.apply(enforcement)?;
         }
         if plan != enforced.plan {
             self.host.trim(&plan)?;

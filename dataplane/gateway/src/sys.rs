@@ -14,19 +14,36 @@ const TUNSETOFFLOAD: libc::Ioctl = request_code_write!(b'T', 208, size_of::<libc
 
 nix::ioctl_write_ptr_bad!(tun_set_iff, TUNSETIFF, libc::ifreq);
 nix::ioctl_write_int_bad!(tun_set_offload, TUNSETOFFLOAD);
+nix::ioctl_read_bad!(get_interface_mtu, libc::SIOCGIFMTU, libc::ifreq);
 
-/// Attaches an open `/dev/net/tun` to the device `name` as one of its queues.
-pub(crate) fn tun_attach(file: BorrowedFd<'_>, name: &str, flags: c_int) -> nix::Result<()> {
+/// Makes a request about the interface `name`.
+fn request(name: &str) -> nix::Result<libc::ifreq> {
     // SAFETY: `ifreq` is plain data for which zero bytes are a valid value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     // One byte stays zero, as the kernel wants names terminated.
-    let room = request.ifr_name.len().saturating_sub(1);
-    if name.len() > room {
-        return Err(nix::Error::ENAMETOOLONG);
+    if name.len() >= request.ifr_name.len() {
+        return Err(Errno::ENAMETOOLONG);
     }
     for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
         *to = libc::c_char::from_ne_bytes([from]);
     }
+    Ok(request)
+}
+
+/// Returns the MTU of an interface in the calling thread's network namespace.
+pub(crate) fn interface_mtu(name: &str) -> nix::Result<c_int> {
+    let socket = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+    let mut request = request(name)?;
+    // SAFETY: the descriptor is open until the end of this function, and the request is a valid `ifreq` that lives
+    // over the call, which is what SIOCGIFMTU reads and writes.
+    unsafe { get_interface_mtu(socket.as_raw_fd(), &raw mut request) }?;
+    // SAFETY: after success SIOCGIFMTU has written this member of the union, and every bit pattern is an integer.
+    Ok(unsafe { request.ifr_ifru.ifru_mtu })
+}
+
+/// Attaches an open `/dev/net/tun` to the device `name` as one of its queues.
+pub(crate) fn tun_attach(file: BorrowedFd<'_>, name: &str, flags: c_int) -> nix::Result<()> {
+    let mut request = request(name)?;
     request.ifr_ifru.ifru_flags = c_short::try_from(flags).unwrap_or_else(|_| {
         // IFF_TUN_EXCL is the sign bit of the kernel's 16-bit flags.
         let [low, high, ..] = flags.to_le_bytes();

@@ -4,6 +4,7 @@
 use std::net::Ipv4Addr;
 
 use pinhole_dataplane::alg::AlgProtocol;
+use pinhole_dataplane::limits::FIRST_UNPRIVILEGED_PORT;
 
 use crate::config::ports::{PortRange, PortSet};
 use crate::config::prefix::{AddressRange, Ipv4Prefix};
@@ -44,7 +45,7 @@ pub(super) struct Draft<L> {
     pub(super) outside: Option<List<L>>,
     pub(super) inside_prefixes: Option<List<L>>,
     pub(super) pool: Option<List<L>>,
-    pub(super) nat_ports: Option<PortRange>,
+    pub(super) nat_ports: Option<Located<PortRange, L>>,
     pub(super) host_echo: HostEcho,
     pub(super) algs: Vec<AlgDraft<L>>,
 }
@@ -77,6 +78,15 @@ pub(super) fn check<L: Clone>(draft: Draft<L>, problems: &mut Vec<Problem<L>>) -
     }
     let prefixes = check_prefixes(draft.inside_prefixes, problems);
     let pool = check_pool(draft.pool, &prefixes, problems);
+    if let Some(ports) = &draft.nat_ports
+        && ports.value.first() < FIRST_UNPRIVILEGED_PORT
+    {
+        report(
+            problems,
+            &ports.at,
+            format!("the ports {} start below {FIRST_UNPRIVILEGED_PORT}", ports.value),
+        );
+    }
     check_service_overlaps(&draft.algs, problems);
     let algs = check_algs(draft.algs, problems);
     if !problems.is_empty() {
@@ -87,7 +97,7 @@ pub(super) fn check<L: Clone>(draft: Draft<L>, problems: &mut Vec<Problem<L>>) -
         outside: values(outside),
         inside_prefixes: values(prefixes),
         pool: values(pool),
-        nat_ports: draft.nat_ports,
+        nat_ports: draft.nat_ports.map(|ports| ports.value),
         host_echo: draft.host_echo,
         algs,
     })
@@ -203,7 +213,7 @@ fn check_pool<L: Clone>(
     }
     let count: u64 = pool.iter().map(|range| range.value.count()).sum();
     if let Some(at) = at
-        && count > MAX_POOL_ADDRESSES
+        && usize::try_from(count).map_or(true, |count| count > MAX_POOL_ADDRESSES)
     {
         report(
             problems,
@@ -214,7 +224,7 @@ fn check_pool<L: Clone>(
     pool
 }
 
-/// Names what in a range can never be a host's address (RFC 1122, section 3.2.1.3; RFC 6890).
+/// Names what in a range is never a host's address beyond its link (RFC 1122, section 3.2.1.3; RFC 3927; RFC 6890).
 fn unusable(range: AddressRange) -> Option<&'static str> {
     let special = |first: [u8; 4], last: [u8; 4]| {
         range.first() <= Ipv4Addr::from(last) && Ipv4Addr::from(first) <= range.last()
@@ -223,6 +233,8 @@ fn unusable(range: AddressRange) -> Option<&'static str> {
         Some("addresses of \"this network\" (0.0.0.0/8)")
     } else if special([127, 0, 0, 0], [127, 255, 255, 255]) {
         Some("loopback addresses")
+    } else if special([169, 254, 0, 0], [169, 254, 255, 255]) {
+        Some("link-local addresses")
     } else if special([224, 0, 0, 0], [255, 255, 255, 255]) {
         Some("multicast, reserved or broadcast addresses")
     } else {

@@ -10,6 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use pinhole_dataplane::alg::AlgProtocol;
+use pinhole_dataplane::limits;
 
 use crate::config::ports::{PortRange, PortSet};
 use crate::config::prefix::{AddressRange, Ipv4Prefix};
@@ -19,13 +20,13 @@ pub use draft::Problem;
 /// At most this many interfaces on each side.
 pub const MAX_INTERFACES: usize = 64;
 /// At most this many inside prefixes.
-pub const MAX_PREFIXES: usize = 256;
+pub const MAX_PREFIXES: usize = limits::MAX_INSIDE_PREFIXES;
 /// At most this many entries in the pool.
 pub const MAX_POOL_RANGES: usize = 256;
 /// At most this many outside addresses in all.
-pub const MAX_POOL_ADDRESSES: u64 = 65_536;
+pub const MAX_POOL_ADDRESSES: usize = limits::MAX_POOL_ADDRESSES;
 /// At most this many user-defined services on one ALG.
-pub const MAX_SERVICES: usize = 256;
+pub const MAX_SERVICES: usize = limits::MAX_SERVICES_PER_ALG;
 /// The longest name of a service in characters, as in the controller's API.
 pub const MAX_SERVICE_NAME: usize = 63;
 

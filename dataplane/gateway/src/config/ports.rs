@@ -3,8 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use pinhole_dataplane::limits::MAX_RANGES_PER_SERVICE;
+
 /// At most this many ranges in one set: more than any service needs, and a bound on what a lookup costs.
-pub const MAX_RANGES: usize = 64;
+pub const MAX_RANGES: usize = MAX_RANGES_PER_SERVICE;
 
 /// Consecutive ports, both ends included, never 0, first not above last.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

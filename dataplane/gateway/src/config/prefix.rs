@@ -74,6 +74,11 @@ impl AddressRange {
         u64::from(self.last.to_bits()).saturating_sub(u64::from(self.first.to_bits())).saturating_add(1)
     }
 
+    /// Visits every address in order.
+    pub fn addresses(self) -> impl Iterator<Item = Ipv4Addr> {
+        (self.first.to_bits()..=self.last.to_bits()).map(Ipv4Addr::from_bits)
+    }
+
     /// Whether `address` is one of them.
     pub fn contains(self, address: Ipv4Addr) -> bool {
         self.first <= address && address <= self.last

@@ -146,7 +146,7 @@ impl Fixture {
                 let bad = config.pool.iter().any(|range| range.to_string() == refused);
                 if bad {
                     let name = "in7".parse().unwrap();
-                    reply.send(Err(ApplyError::Plan(crate::PlanError::NoInterface(name)))).unwrap();
+                    reply.send(Err(ApplyError::Compile(crate::PlanError::NoInterface(name).into()))).unwrap();
                 } else {
                     thread_applied.lock().unwrap().push(*config);
                     thread_status.send_modify(|status| status.running = Some(running));

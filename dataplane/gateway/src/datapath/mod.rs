@@ -1,7 +1,9 @@
 //! Packets in and out: the TUN devices, the worker that feeds the engine, and what the host is asked.
 
+pub(crate) mod compile;
 pub mod delivery;
 pub mod local;
+pub(crate) mod report;
 pub mod tun;
 pub(crate) mod wake;
 pub(crate) mod worker;

@@ -57,6 +57,9 @@ pub enum PlanError {
     /// An interface is not there.
     #[error("there is no interface {0}")]
     NoInterface(InterfaceName),
+    /// The host's addresses cannot be read.
+    #[error("cannot read the host's addresses: {0}")]
+    Addresses(nix::Error),
     /// A setting cannot be read.
     #[error(transparent)]
     Setting(#[from] SysctlError),
@@ -90,11 +93,14 @@ pub(crate) struct HostFacts {
     pub(crate) addresses: HostAddresses,
     /// From where the kernel takes ports for outgoing connections.
     pub(crate) local_ports: PortRange,
+    /// The smallest MTU of the configuration's interfaces.
+    pub(crate) mtu: u16,
 }
 
 impl HostFacts {
     /// Asks the kernel.
-    pub(crate) fn read(addresses: HostAddresses) -> Result<Self, PlanError> {
+    pub(crate) fn read(config: &Config) -> Result<Self, PlanError> {
+        let addresses = HostAddresses::read().map_err(PlanError::Addresses)?;
         let value = sysctl::read(LOCAL_PORT_RANGE)?;
         let mut numbers = value.split_whitespace().map(str::parse::<u32>);
         let (Some(Ok(first)), Some(Ok(last)), None) = (numbers.next(), numbers.next(), numbers.next()) else {
@@ -102,7 +108,13 @@ impl HostFacts {
         };
         let local_ports = PortRange::new(first, last)
             .map_err(|_| PlanError::Value { path: LOCAL_PORT_RANGE, value: value.clone() })?;
-        Ok(Self { addresses, local_ports })
+        let mut mtu = u16::MAX;
+        for name in config.inside.iter().chain(&config.outside) {
+            let own =
+                crate::sys::interface_mtu(name.as_str()).map_err(|_| PlanError::NoInterface(name.clone()))?;
+            mtu = mtu.min(u16::try_from(own).unwrap_or(u16::MAX));
+        }
+        Ok(Self { addresses, local_ports, mtu })
     }
 
     /// Returns the host's own addresses that are in the pool.
@@ -111,20 +123,21 @@ impl HostFacts {
         self.addresses.own.iter().filter(shared).copied().collect()
     }
 
-    /// Chooses the outside ports for subscribers.
+    /// Returns the ports for subscribers on an address that only the gateway uses: the configuration's, or all
+    /// but the privileged ones.
+    pub(crate) fn own_ports(&self, config: &Config) -> PortRange {
+        config.nat_ports.unwrap_or_else(unprivileged)
+    }
+
+    /// Returns the ports for subscribers on an address that is the host's, too.
     ///
-    /// An address that only the gateway uses gives all but the privileged ports. One that is the host's too is
-    /// shared: the host keeps what is below [`FIRST_SHARED_PORT`] for its services and the last [`HOST_PORTS`]
-    /// of its range for connections of its own, and is told to take no port of the others by itself. The choice
-    /// is the configuration's where it makes one.
-    pub(crate) fn nat_ports(&self, config: &Config) -> Result<PortRange, PlanError> {
-        let full = PortRange::new(FIRST_PORT, u32::from(u16::MAX)).unwrap_or(PortRange::ALL);
-        if self.shared(&config.pool).is_empty() {
-            return Ok(config.nat_ports.unwrap_or(full));
-        }
+    /// The host keeps what is below [`FIRST_SHARED_PORT`] for its services and the last [`HOST_PORTS`] of its
+    /// range for connections of its own, and is told to take none of the others by itself. The choice is the
+    /// configuration's where it makes one.
+    pub(crate) fn shared_ports(&self, config: &Config) -> Result<PortRange, PlanError> {
         let window = u32::from(self.local_ports.last()).saturating_add(1).saturating_sub(HOST_PORTS);
-        let chosen = PortRange::new(FIRST_SHARED_PORT, window.saturating_sub(1)).unwrap_or(full);
-        let nat = config.nat_ports.unwrap_or(chosen);
+        let chosen = PortRange::new(FIRST_SHARED_PORT, window.saturating_sub(1));
+        let nat = config.nat_ports.or(chosen.ok()).unwrap_or_else(unprivileged);
         let taken = nat.intersection(self.local_ports).map_or(0, PortRange::count);
         let left = self.local_ports.count().saturating_sub(taken);
         if left < MIN_HOST_PORTS {
@@ -134,15 +147,16 @@ impl HostFacts {
     }
 }
 
+fn unprivileged() -> PortRange {
+    PortRange::new(FIRST_PORT, u32::from(u16::MAX)).unwrap_or(PortRange::ALL)
+}
+
 /// Works out what a configuration wants of the host.
 pub(crate) fn make(config: &Config, facts: &HostFacts, journal: &Journal) -> Result<Plan, PlanError> {
     let shared = facts.shared(&config.pool);
     let mut plan = Plan::default();
     for (names, side) in [(&config.inside, Side::Inside), (&config.outside, Side::Outside)] {
         for name in names {
-            if nix::net::if_::if_nametoindex(name.as_str()).is_err() {
-                return Err(PlanError::NoInterface(name.clone()));
-            }
             let pass = host_destinations(config, facts, side);
             plan.interfaces.insert(name.clone(), InterfacePlan { side, pass });
             // Nothing that arrives here is ever forwarded around the gateway, not even without filters. The TUN
@@ -157,7 +171,7 @@ pub(crate) fn make(config: &Config, facts: &HostFacts, journal: &Journal) -> Res
         }
     }
     if !shared.is_empty() {
-        let ports = reserved_ports(facts.nat_ports(config)?, journal)?;
+        let ports = reserved_ports(facts.shared_ports(config)?, journal)?;
         plan.settings.insert(RESERVED_PORTS.to_owned(), ports);
     }
     plan.settings.extend(reverse_path_filters(journal)?);

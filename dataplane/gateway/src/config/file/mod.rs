@@ -128,7 +128,8 @@ fn read_document(root: &Table<'_>, mut reader: Reader<'_>) -> Draft<Span> {
         reader.only_keys(&nat, &["inside_prefixes", "pool", "ports"]);
         draft.inside_prefixes = reader.required_strings(&nat, "inside_prefixes");
         draft.pool = reader.required_strings(&nat, "pool");
-        draft.nat_ports = reader.parsed(&nat, "ports");
+        let at = reader.span_of(&nat, "ports");
+        draft.nat_ports = reader.parsed(&nat, "ports").map(|value| Located { value, at });
     }
     if let Some(host) = reader.table(root, "host") {
         reader.only_keys(&host, &["answer_echo"]);

@@ -102,16 +102,26 @@ fn every_syntax_error_is_printed_beside_the_others() {
 
 #[test]
 fn addresses_that_are_no_hosts_are_refused() {
-    for (what, bad) in
-        [("pool", "127.0.0.1"), ("pool", "224.0.0.0/28"), ("pool", "0.0.0.1"), ("pool", "240.0.0.1")]
-    {
+    for (what, bad) in [
+        ("pool", "127.0.0.1"),
+        ("pool", "224.0.0.0/28"),
+        ("pool", "0.0.0.1"),
+        ("pool", "240.0.0.1"),
+        ("pool", "169.254.0.1"),
+    ] {
         let found = problems(&GOOD.replace("203.0.113.1", bad));
         assert_eq!(found.len(), 1, "{found:#?}");
         assert!(found[0].contains(what), "{found:#?}");
     }
     assert!(problems(&GOOD.replace("10.0.0.0/24", "0.0.0.0/0"))[0].contains("cannot be an inside prefix"));
-    assert!(problems(&GOOD.replace("\"203.0.113.1\"", "\"11.0.0.0/8\""))[0].contains("at most 65536"));
+    assert!(problems(&GOOD.replace("\"203.0.113.1\"", "\"11.0.0.0/8\""))[0].contains("at most 4096"));
     assert!(problems(&GOOD.replace("[\"203", "[\"203.0.113.0/30\", \"203"))[0].contains("overlaps"));
+}
+
+#[test]
+fn privileged_ports_are_not_for_subscribers() {
+    let found = problems(&GOOD.replace("[[alg]]", "ports = \"1000-2000\"\n[[alg]]"));
+    assert_eq!(found, ["6:9: the ports 1000-2000 start below 1024"]);
 }
 
 #[test]

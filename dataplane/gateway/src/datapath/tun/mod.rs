@@ -140,6 +140,11 @@ impl TunQueue {
         }
     }
 
+    /// Writes one packet that stands behind its encoded header.
+    pub fn write_framed(&self, frame: &[u8]) -> io::Result<()> {
+        nix::unistd::write(&self.file, frame).map(drop).map_err(io::Error::from)
+    }
+
     /// Writes one packet.
     pub fn write(&self, header: VirtioNetHeader, packet: &[u8]) -> io::Result<()> {
         let encoded: [u8; HEADER_BYTES] = header.encode();

@@ -1,23 +1,23 @@
 //! The datapath's thread: reads packets, asks the engine, writes packets. Nothing it does waits for anybody.
 
-use std::os::fd::AsFd;
+mod carrier;
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use pinhole_dataplane::config::Snapshot;
 use pinhole_proto::v1;
 use tokio::sync::oneshot;
 
-use crate::config::Config;
-use crate::datapath::tun::header::HEADER_BYTES;
-use crate::datapath::tun::{MAX_PACKET_BYTES, TunDevice};
+use crate::config::HostEcho;
+use crate::datapath::local::SocketTable;
+use crate::datapath::tun::TunDevice;
 use crate::datapath::wake::Bell;
+use crate::datapath::worker::carrier::Carrier;
 use crate::events::EventSender;
-use crate::host::plan::HostFacts;
-
-/// Packets that are taken from one queue before the next has its turn.
-const BATCH: usize = 64;
 
 /// Why the datapath did not start or take a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +30,19 @@ pub enum WorkerError {
     Start(std::io::Error),
 }
 
+/// What the datapath enforces from one moment on.
+#[derive(Clone, Debug)]
+pub(crate) struct Enforcement {
+    /// For the engine.
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// The host's own addresses.
+    pub(crate) own: BTreeSet<Ipv4Addr>,
+    /// Who answers pings to them.
+    pub(crate) echo: HostEcho,
+}
+
 enum Command {
-    Apply { config: Box<Config>, reply: oneshot::Sender<Result<(), WorkerError>> },
+    Apply { enforcement: Box<Enforcement>, done: oneshot::Sender<()> },
     Counters { reply: oneshot::Sender<v1::Counters> },
     Stop,
 }
@@ -99,13 +110,16 @@ impl Worker {
         supervisor: Arc<Bell>,
     ) -> Result<Self, WorkerError> {
         let (commands, receiver) = mpsc::channel();
-        let bell = Arc::new(Bell::new().map_err(|errno| WorkerError::Start(errno.into()))?);
+        let start = |errno: nix::Error| WorkerError::Start(errno.into());
+        let bell = Arc::new(Bell::new().map_err(start)?);
         let handle = WorkerHandle { commands, bell: Arc::clone(&bell) };
+        // Here and not there, so that it is in this thread's namespace and its failure is the caller's to tell.
+        let sockets = SocketTable::open().map_err(start)?;
         let thread = std::thread::Builder::new()
             .name("gateway-worker".to_owned())
             .spawn(move || {
                 let _farewell = Farewell(supervisor);
-                Loop { inside, outside, events, commands: receiver, bell }.run();
+                Carrier::new(inside, outside, sockets, events).run(&receiver, &bell);
             })
             .map_err(WorkerError::Start)?;
         Ok(Self { handle, thread: Some(thread) })
@@ -121,11 +135,11 @@ impl Worker {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Hands a configuration to the engine.
-    pub(crate) fn apply(&self, config: &Config, _facts: &HostFacts) -> Result<(), WorkerError> {
-        let (reply, outcome) = oneshot::channel();
-        self.handle.send(Command::Apply { config: Box::new(config.clone()), reply })?;
-        outcome.blocking_recv().map_err(|_| WorkerError::Ended)?
+    /// Makes the datapath enforce something else; packets after this call are under it.
+    pub(crate) fn apply(&self, enforcement: Enforcement) -> Result<(), WorkerError> {
+        let (done, outcome) = oneshot::channel();
+        self.handle.send(Command::Apply { enforcement: Box::new(enforcement), done })?;
+        outcome.blocking_recv().map_err(|_| WorkerError::Ended)
     }
 
     /// Ends the thread and with it the TUN devices.
@@ -133,51 +147,6 @@ impl Worker {
         let _ = self.handle.send(Command::Stop);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
-        }
-    }
-}
-
-/// The worker's own state, on its own thread.
-struct Loop {
-    inside: TunDevice,
-    outside: TunDevice,
-    events: EventSender,
-    commands: mpsc::Receiver<Command>,
-    bell: Arc<Bell>,
-}
-
-impl Loop {
-    fn run(mut self) {
-        let mut buffer = vec![0_u8; HEADER_BYTES + MAX_PACKET_BYTES];
-        let mut counters = v1::Counters::default();
-        loop {
-            {
-                let queues = self.inside.queues().iter().chain(self.outside.queues());
-                let mut files: Vec<PollFd<'_>> = queues
-                    .map(AsFd::as_fd)
-                    .chain([self.bell.as_fd()])
-                    .map(|file| PollFd::new(file, PollFlags::POLLIN))
-                    .collect();
-                let _ = poll(&mut files, PollTimeout::NONE);
-            }
-            self.bell.silence();
-            while let Ok(command) = self.commands.try_recv() {
-                match command {
-                    Command::Apply { config: _, reply } => drop(reply.send(Ok(()))),
-                    Command::Counters { reply } => drop(reply.send(counters.clone())),
-                    Command::Stop => return,
-                }
-            }
-            for queue in self.inside.queues().iter().chain(self.outside.queues()) {
-                for _ in 0..BATCH {
-                    match queue.read(&mut buffer) {
-                        Ok(Some(_)) => counters.packets_dropped = counters.packets_dropped.saturating_add(1),
-                        Ok(None) => break,
-                        Err(_) => return,
-                    }
-                }
-            }
-            let _ = &mut self.events;
         }
     }
 }

@@ -1,0 +1,78 @@
+//! A configuration and what the host is like, made into what the engine enforces.
+
+use pinhole_dataplane::addr::Ipv4Prefix;
+use pinhole_dataplane::config::{
+    AlgConfig, AlgService, Config as EngineConfig, ConfigError, PoolAddress, PortRange, ServiceTransport,
+    Snapshot,
+};
+use pinhole_dataplane::limits::Timeouts;
+
+use crate::config::ports::PortSet;
+use crate::config::{AlgSetting, AlgState, Config, ServiceProtocol};
+use crate::host::plan::{HostFacts, PlanError};
+
+/// Why a configuration cannot be enforced.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// It does not fit the host.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The engine refuses it.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Engine(Vec<ConfigError>),
+}
+
+/// Makes the engine's snapshot.
+pub(crate) fn snapshot(config: &Config, facts: &HostFacts) -> Result<Snapshot, CompileError> {
+    let shared = facts.shared(&config.pool);
+    let mut pool = Vec::new();
+    for address in config.pool.iter().flat_map(|range| range.addresses()) {
+        let host = shared.contains(&address);
+        let ports = if host { facts.shared_ports(config)? } else { facts.own_ports(config) };
+        // Port ranges are never reversed and never start at 0, here as there.
+        let Some(ports) = PortRange::new(ports.first(), ports.last()) else { continue };
+        pool.push(PoolAddress { address, ports, host });
+    }
+    let inside_prefixes = config
+        .inside_prefixes
+        .iter()
+        .filter_map(|prefix| Ipv4Prefix::new(prefix.network(), prefix.length()).ok())
+        .collect();
+    Snapshot::new(EngineConfig {
+        inside_prefixes,
+        pool,
+        host_addresses: facts.addresses.own.iter().copied().collect(),
+        algs: config.algs.iter().map(alg).collect(),
+        timeouts: Timeouts::default(),
+        // The kernel forwards what the engine returns and counts the hop then.
+        decrement_ttl: false,
+        mtu: facts.mtu,
+    })
+    .map_err(CompileError::Engine)
+}
+
+fn alg(setting: &AlgSetting) -> AlgConfig {
+    let enabled = match setting.state {
+        AlgState::Enabled => true,
+        AlgState::Disabled => false,
+    };
+    let services = setting.services.iter().map(|service| AlgService {
+        name: service.name.clone(),
+        transport: match service.protocol {
+            ServiceProtocol::Tcp => ServiceTransport::Tcp,
+            ServiceProtocol::Udp => ServiceTransport::Udp,
+            ServiceProtocol::TcpUdp => ServiceTransport::TcpUdp,
+        },
+        source_ports: ports(service.source_ports.as_ref()),
+        destination_ports: ports(service.destination_ports.as_ref()),
+    });
+    AlgConfig { protocol: setting.protocol, enabled, services: services.collect() }
+}
+
+fn ports(set: Option<&PortSet>) -> Vec<PortRange> {
+    let ranges = set.map(PortSet::ranges).unwrap_or_default();
+    ranges.iter().filter_map(|range| PortRange::new(range.first(), range.last())).collect()
+}
+
+#[cfg(test)]
+mod tests;

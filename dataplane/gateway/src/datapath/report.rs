@@ -1,0 +1,160 @@
+//! What the engine tells, in the contract's words.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use pinhole_dataplane::alg::{CloseReason, OpaqueReason, Refusal};
+use pinhole_dataplane::engine::{DropReason, Engine, Event};
+use pinhole_dataplane::tuple::Tuple;
+use pinhole_proto::v1;
+
+use crate::config::message::protocol_message;
+
+/// Packets that the gateway itself dropped or delivered, beside the engine's counters.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    /// Given to the host.
+    pub(crate) delivered: u64,
+    /// Their header from the TUN device made no sense.
+    pub(crate) bad_header: u64,
+    /// The kernel did not take them.
+    pub(crate) write_failed: u64,
+    /// Perhaps the host's, but too many questions were asked at that time.
+    pub(crate) delivery_limited: u64,
+}
+
+/// Returns all counters; reasons that never happened are left out.
+pub(crate) fn counters(engine: &Engine, tally: &Tally) -> v1::Counters {
+    let stats = engine.stats();
+    let own = [
+        ("bad_tun_header", tally.bad_header),
+        ("write_failed", tally.write_failed),
+        ("delivery_limited", tally.delivery_limited),
+    ];
+    let engines = DropReason::ALL.iter().map(|reason| (reason.label(), stats.drops(*reason)));
+    let drops_by_reason = engines.chain(own).filter(|(_, count)| *count > 0);
+    v1::Counters {
+        sessions: u64::try_from(engine.session_count()).unwrap_or(u64::MAX),
+        pinholes: u64::try_from(engine.pinhole_count()).unwrap_or(u64::MAX),
+        packets_forwarded: stats.forwarded.saturating_add(stats.transmitted),
+        packets_dropped: own.iter().fold(stats.dropped(), |sum, (_, count)| sum.saturating_add(*count)),
+        packets_delivered: tally.delivered,
+        drops_by_reason: drops_by_reason.map(|(name, count)| (name.to_owned(), count)).collect(),
+    }
+}
+
+/// Returns an event's message, `None` for what is of no use to a controller.
+pub(crate) fn event(event: Event) -> Option<v1::event::Event> {
+    Some(match event {
+        Event::AlgRewrite { protocol, control, message, before, after } => {
+            v1::event::Event::AlgRewrite(v1::AlgRewrite {
+                protocol: protocol_message(protocol).into(),
+                control: Some(flow(&control)),
+                message: message.to_owned(),
+                before: printable(&before),
+                after: printable(&after),
+            })
+        }
+        Event::AlgRefusal { protocol, control, message, reason } => {
+            v1::event::Event::AlgRefusal(v1::AlgRefusal {
+                protocol: protocol_message(protocol).into(),
+                control: Some(flow(&control)),
+                message: message.to_owned(),
+                reason: refusal(reason).to_owned(),
+            })
+        }
+        Event::AlgOpaque { protocol, control, reason } => v1::event::Event::AlgOpaque(v1::AlgOpaque {
+            protocol: protocol_message(protocol).into(),
+            control: Some(flow(&control)),
+            reason: opaque(reason).to_owned(),
+        }),
+        Event::PinholeOpened { id, protocol, control, message, peer, outside, inside, lifetime } => {
+            v1::event::Event::PinholeOpened(v1::PinholeOpened {
+                pinhole_id: id.0,
+                protocol: protocol_message(protocol).into(),
+                control: Some(flow(&control)),
+                message: message.to_owned(),
+                peer: endpoint(peer),
+                outside: endpoint(outside),
+                inside: endpoint(inside),
+                lifetime_ms: u32::try_from(lifetime.as_millis()).unwrap_or(u32::MAX),
+            })
+        }
+        Event::PinholeClosed { id, protocol, outside, inside, reason } => {
+            v1::event::Event::PinholeClosed(v1::PinholeClosed {
+                pinhole_id: id.0,
+                protocol: protocol_message(protocol).into(),
+                outside: endpoint(outside),
+                inside: endpoint(inside),
+                reason: close(reason).to_owned(),
+            })
+        }
+        Event::SessionEndedByPolicy { session } => {
+            tracing::debug!(%session, "the new configuration has ended a session");
+            return None;
+        }
+    })
+}
+
+fn flow(tuple: &Tuple) -> v1::Flow {
+    v1::Flow {
+        protocol: tuple.protocol.name().to_owned(),
+        source: tuple.source_endpoint().to_string(),
+        destination: tuple.destination_endpoint().to_string(),
+    }
+}
+
+fn endpoint((address, port): (Ipv4Addr, u16)) -> String {
+    SocketAddrV4::new(address, port).to_string()
+}
+
+/// Shows printable ASCII as it is, a backslash doubled, and any other byte as `\xNN`.
+fn printable(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for byte in bytes {
+        match byte {
+            b'\\' => text.push_str("\\\\"),
+            0x20..=0x7e => text.push(char::from(*byte)),
+            // Writing to a string cannot fail.
+            _ => drop(write!(text, "\\x{byte:02x}")),
+        }
+    }
+    text
+}
+
+const fn refusal(reason: Refusal) -> &'static str {
+    match reason {
+        Refusal::ForeignAddress => "foreign_address",
+        Refusal::PrivilegedPort => "privileged_port",
+        Refusal::UnusableAddress => "unusable_address",
+        Refusal::Limit => "limit",
+        Refusal::NoPort => "no_port",
+        Refusal::Disabled => "disabled",
+    }
+}
+
+const fn opaque(reason: OpaqueReason) -> &'static str {
+    match reason {
+        OpaqueReason::NotTheProtocol => "not_the_protocol",
+        OpaqueReason::Encrypted => "encrypted",
+        OpaqueReason::TooLong => "too_long",
+        OpaqueReason::HeldTooLong => "held_too_long",
+        OpaqueReason::Stream => "stream",
+        OpaqueReason::Disabled => "disabled",
+    }
+}
+
+const fn close(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Used => "used",
+        CloseReason::Expired => "expired",
+        CloseReason::Replaced => "replaced",
+        CloseReason::RefusedByPeer => "refused_by_peer",
+        CloseReason::ControlEnded => "control_ended",
+        CloseReason::Policy => "policy",
+        CloseReason::Removed => "removed",
+    }
+}
+
+#[cfg(test)]
+mod tests;

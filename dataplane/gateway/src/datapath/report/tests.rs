@@ -1,0 +1,61 @@
+use std::time::Duration;
+
+use pinhole_dataplane::alg::{AlgProtocol, PinholeId};
+use pinhole_dataplane::tuple::Protocol;
+
+use super::*;
+
+fn control() -> Tuple {
+    Tuple {
+        protocol: Protocol::Tcp,
+        source: Ipv4Addr::new(10, 0, 0, 2),
+        source_port: 40_000,
+        destination: Ipv4Addr::new(203, 0, 113, 2),
+        destination_port: 21,
+    }
+}
+
+#[test]
+fn a_rewrite_shows_both_lines_and_the_flow() {
+    let message = event(Event::AlgRewrite {
+        protocol: AlgProtocol::Ftp,
+        control: control(),
+        message: "PORT",
+        before: b"PORT 10,0,0,2,4,1".to_vec(),
+        after: b"PORT \"\\\xff\x00".to_vec(),
+    });
+    let Some(v1::event::Event::AlgRewrite(rewrite)) = message else { panic!("{message:?}") };
+    assert_eq!(rewrite.protocol(), v1::AlgProtocol::Ftp);
+    assert_eq!(rewrite.before, "PORT 10,0,0,2,4,1");
+    assert_eq!(rewrite.after, r#"PORT "\\\xff\x00"#);
+    let flow = rewrite.control.unwrap();
+    let texts = [flow.protocol.as_str(), flow.source.as_str(), flow.destination.as_str()];
+    assert_eq!(texts, ["tcp", "10.0.0.2:40000", "203.0.113.2:21"]);
+}
+
+#[test]
+fn pinholes_are_named_alike_when_they_open_and_close() {
+    let (outside, inside) = ((Ipv4Addr::new(203, 0, 113, 1), 30_000), (Ipv4Addr::new(10, 0, 0, 2), 1025));
+    let opened = event(Event::PinholeOpened {
+        id: PinholeId(7),
+        protocol: AlgProtocol::Ftp,
+        control: control(),
+        message: "PORT",
+        peer: (Ipv4Addr::new(203, 0, 113, 2), 0),
+        outside,
+        inside,
+        lifetime: Duration::from_secs(30),
+    });
+    let Some(v1::event::Event::PinholeOpened(opened)) = opened else { panic!("{opened:?}") };
+    let closed = event(Event::PinholeClosed {
+        id: PinholeId(7),
+        protocol: AlgProtocol::Ftp,
+        outside,
+        inside,
+        reason: CloseReason::Used,
+    });
+    let Some(v1::event::Event::PinholeClosed(closed)) = closed else { panic!("{closed:?}") };
+    assert_eq!((opened.pinhole_id, opened.lifetime_ms, opened.peer.as_str()), (7, 30_000, "203.0.113.2:0"));
+    assert_eq!((closed.pinhole_id, closed.reason.as_str()), (7, "used"));
+    assert_eq!((opened.outside, opened.inside), (closed.outside, closed.inside));
+}
