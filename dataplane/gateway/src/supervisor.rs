@@ -319,6 +319,7 @@ impl Supervisor {
             Command::Shutdown { reply } => {
                 let outcome = self.host.trim(&Plan::default());
                 self.worker.stop();
+                let outcome = outcome.and(remove_devices().map_err(HostError::from));
                 let _ = reply.send(outcome);
                 Next::End
             }
@@ -342,7 +343,8 @@ impl Supervisor {
         let facts = HostFacts::read(config)?;
         let snapshot = compile::snapshot(config, &facts)?;
         let plan = plan::make(config, &facts, self.host.journal())?;
-        let own = facts.addresses.own.clone();
+        // Its other addresses the host has without the gateway's help, and only from their own side.
+        let own = facts.shared(&config.pool);
         Ok((facts, plan, Enforcement { snapshot: Arc::new(snapshot), own, echo: config.host_echo }))
     }
 
@@ -413,6 +415,20 @@ fn set_device_settings(device: &str) -> Result<(), SysctlError> {
     for (name, value) in TUN_SETTINGS {
         // Written even when it is so already: a setting that was never written follows the default's changes.
         sysctl::write(&format!("net/ipv4/conf/{device}/{name}"), value)?;
+    }
+    Ok(())
+}
+
+/// Removes the TUN devices. They end with their files, but a process that is just being forked by another thread
+/// has these for a moment, too.
+fn remove_devices() -> Result<(), CommandError> {
+    for device in [INSIDE_TUN, OUTSIDE_TUN] {
+        if nix::net::if_::if_nametoindex(device).is_ok()
+            && let Err(error) = run(Program::Ip, &["link", "del", "dev", device])
+            && nix::net::if_::if_nametoindex(device).is_ok()
+        {
+            return Err(error);
+        }
     }
     Ok(())
 }

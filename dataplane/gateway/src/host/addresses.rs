@@ -13,6 +13,8 @@ use crate::config::prefix::Ipv4Prefix;
 /// Multicast groups of rtnetlink (include/uapi/linux/rtnetlink.h).
 const RTMGRP_LINK: u32 = 0x1;
 const RTMGRP_IPV4_IFADDR: u32 = 0x10;
+/// Changes of forwarding and reverse path filters: `1 << (RTNLGRP_IPV4_NETCONF - 1)`.
+const RTMGRP_IPV4_NETCONF: u32 = 1 << 23;
 
 /// The IPv4 addresses of a network namespace.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -47,7 +49,7 @@ fn ipv4(address: Option<&nix::sys::socket::SockaddrStorage>) -> Option<Ipv4Addr>
     address.and_then(|address| address.as_sockaddr_in()).map(nix::sys::socket::SockaddrIn::ip)
 }
 
-/// Tells when interfaces or addresses have changed.
+/// Tells when interfaces, their addresses or their settings have changed.
 #[derive(Debug)]
 pub(crate) struct Monitor {
     socket: OwnedFd,
@@ -64,7 +66,7 @@ impl Monitor {
         )?;
         bind(
             std::os::fd::AsRawFd::as_raw_fd(&socket),
-            &NetlinkAddr::new(0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR),
+            &NetlinkAddr::new(0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_NETCONF),
         )?;
         Ok(Self { socket })
     }

@@ -35,7 +35,7 @@ pub enum WorkerError {
 pub(crate) struct Enforcement {
     /// For the engine.
     pub(crate) snapshot: Arc<Snapshot>,
-    /// The host's own addresses.
+    /// The host's own addresses in the pool.
     pub(crate) own: BTreeSet<Ipv4Addr>,
     /// Who answers pings to them.
     pub(crate) echo: HostEcho,

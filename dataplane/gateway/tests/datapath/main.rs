@@ -1,0 +1,14 @@
+//! The gateway between real hosts in network namespaces. Needs root, or `unshare -Ur`.
+
+mod embedded;
+mod net;
+mod process;
+
+/// A configuration for [`net::Net`], with the outside interface's own address as the pool.
+const CONFIG: &str = r#"
+inside = ["in0"]
+outside = ["out0"]
+[nat]
+inside_prefixes = ["10.0.0.0/24"]
+pool = ["203.0.113.1"]
+"#;
