@@ -28,10 +28,15 @@ impl Ipv4Prefix {
         self.length
     }
 
+    /// Returns the netmask.
+    pub fn mask(self) -> u32 {
+        mask(self.length).unwrap_or(u32::MAX)
+    }
+
     /// Returns the same addresses as a range.
     pub fn range(self) -> AddressRange {
         let first = self.network.to_bits();
-        let last = first | !mask(self.length).unwrap_or(u32::MAX);
+        let last = first | !self.mask();
         AddressRange { first: self.network, last: Ipv4Addr::from_bits(last) }
     }
 }

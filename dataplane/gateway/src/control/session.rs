@@ -154,7 +154,11 @@ impl Control {
             );
         }
         // It is in force, so the controller is told so; only the next start without it would be poorer.
-        if let Err(error) = self.store.save(&v1::Config { nonce: String::new(), ..message }) {
+        let store = self.store.clone();
+        // The disk may be slow, and this thread serves others.
+        let saved =
+            tokio::task::spawn_blocking(move || store.save(&v1::Config { nonce: String::new(), ..message }));
+        if let Ok(Err(error)) = saved.await {
             tracing::error!(%error, "the configuration is in force, but will not survive a restart");
         }
         Ok(running)

@@ -24,8 +24,8 @@ pub(crate) enum Change {
         /// What the gateway wrote, or was about to: another value is somebody else's and stays.
         ours: Vec<String>,
     },
-    /// An interface got an ingress hook.
-    IngressHook {
+    /// An interface got a place for filters (clsact).
+    Hook {
         /// Its name.
         interface: String,
         /// Its index, to know it from a later one of the same name.
@@ -140,7 +140,7 @@ impl Journal {
     pub(crate) fn original(&self, setting: &str) -> Option<&str> {
         self.changes.iter().find_map(|change| match change {
             Change::Sysctl { path, previous, .. } if path == setting => Some(previous.as_str()),
-            Change::Sysctl { .. } | Change::IngressHook { .. } | Change::Filters { .. } => None,
+            Change::Sysctl { .. } | Change::Hook { .. } | Change::Filters { .. } => None,
         })
     }
 

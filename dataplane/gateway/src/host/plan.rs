@@ -6,10 +6,11 @@ use std::net::Ipv4Addr;
 use crate::config::ports::{PortRange, PortSet};
 use crate::config::prefix::{AddressRange, Ipv4Prefix};
 use crate::config::{Config, InterfaceName};
+use crate::datapath::{INSIDE_TUN, OUTSIDE_TUN};
 use crate::host::addresses::HostAddresses;
 use crate::host::journal::Journal;
 use crate::host::sysctl::{self, SysctlError};
-use crate::host::traffic::Side;
+use crate::host::traffic::Rule;
 
 /// The kernel's choice of ports for the host's own sockets.
 const LOCAL_PORT_RANGE: &str = "net/ipv4/ip_local_port_range";
@@ -17,6 +18,9 @@ const LOCAL_PORT_RANGE: &str = "net/ipv4/ip_local_port_range";
 const RESERVED_PORTS: &str = "net/ipv4/ip_local_reserved_ports";
 /// Reverse path filter of all interfaces: the larger of this and an interface's own counts.
 const ALL_RP_FILTER: &str = "net/ipv4/conf/all/rp_filter";
+
+/// Where the kernel sends its errors to addresses of its own.
+const LOOPBACK: &str = "lo";
 
 /// Where each interface's settings are.
 const INTERFACE_SETTINGS: &str = "/proc/sys/net/ipv4/conf";
@@ -38,17 +42,15 @@ pub(crate) struct Plan {
     pub(crate) settings: BTreeMap<String, String>,
     /// Outside addresses that the host answers ARP for although they are not its own.
     pub(crate) routes: BTreeSet<Ipv4Prefix>,
-    /// Where packets are taken from.
-    pub(crate) interfaces: BTreeMap<InterfaceName, InterfacePlan>,
+    /// The filters of each interface.
+    pub(crate) interfaces: BTreeMap<String, Vec<Rule>>,
 }
 
-/// How one interface is set up.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct InterfacePlan {
-    /// Whose packets it carries.
-    pub(crate) side: Side,
-    /// Destinations that stay with the host.
-    pub(crate) pass: BTreeSet<Ipv4Prefix>,
+/// Whose packets an interface carries.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Side {
+    Inside,
+    Outside,
 }
 
 /// Why a configuration does not fit the host.
@@ -157,8 +159,7 @@ pub(crate) fn make(config: &Config, facts: &HostFacts, journal: &Journal) -> Res
     let mut plan = Plan::default();
     for (names, side) in [(&config.inside, Side::Inside), (&config.outside, Side::Outside)] {
         for name in names {
-            let pass = host_destinations(config, facts, side);
-            plan.interfaces.insert(name.clone(), InterfacePlan { side, pass });
+            plan.interfaces.insert(name.to_string(), rules(config, facts, side));
             // Nothing that arrives here is ever forwarded around the gateway, not even without filters. The TUN
             // devices forward instead.
             plan.settings.insert(format!("net/ipv4/conf/{name}/forwarding"), "0".to_owned());
@@ -170,12 +171,28 @@ pub(crate) fn make(config: &Config, facts: &HostFacts, journal: &Journal) -> Res
             plan.routes.insert(prefix);
         }
     }
+    let to_pool = |prefix| Rule::ErrorsTo(prefix, OUTSIDE_TUN);
+    let pool = config.pool.iter().flat_map(|range| range.prefixes());
+    plan.interfaces.insert(LOOPBACK.to_owned(), pool.map(to_pool).collect());
     if !shared.is_empty() {
         let ports = reserved_ports(facts.shared_ports(config)?, journal)?;
         plan.settings.insert(RESERVED_PORTS.to_owned(), ports);
     }
     plan.settings.extend(reverse_path_filters(journal)?);
     Ok(plan)
+}
+
+/// Returns the filters of an interface of one side.
+fn rules(config: &Config, facts: &HostFacts, side: Side) -> Vec<Rule> {
+    let pass = host_destinations(config, facts, side).into_iter().map(Rule::Pass);
+    match side {
+        Side::Inside => pass.chain([Rule::Redirect(INSIDE_TUN)]).collect(),
+        Side::Outside => {
+            let about = |prefix: &Ipv4Prefix| Rule::ErrorsAbout(*prefix, INSIDE_TUN);
+            let errors = config.inside_prefixes.iter().map(about);
+            pass.chain([Rule::Redirect(OUTSIDE_TUN)]).chain(errors).collect()
+        }
+    }
 }
 
 /// Returns the destinations that an interface leaves to the host: its addresses that are not in the pool, and
@@ -224,7 +241,7 @@ fn reverse_path_filters(journal: &Journal) -> Result<BTreeMap<String, String>, P
     }
     let entries = std::fs::read_dir(INTERFACE_SETTINGS).into_iter().flatten().flatten();
     for name in entries.filter_map(|entry| entry.file_name().into_string().ok()) {
-        let devices = [crate::datapath::INSIDE_TUN, crate::datapath::OUTSIDE_TUN, "all"];
+        let devices = [INSIDE_TUN, OUTSIDE_TUN, "all"];
         if devices.contains(&name.as_str()) {
             continue;
         }

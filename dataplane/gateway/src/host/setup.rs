@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nix::net::if_::if_nametoindex;
 
-use crate::config::InterfaceName;
 use crate::config::prefix::Ipv4Prefix;
 use crate::datapath::OUTSIDE_TUN;
 use crate::host::command::{CommandError, Program, run};
 use crate::host::journal::{Change, Journal, JournalError};
-use crate::host::plan::{InterfacePlan, Plan};
+use crate::host::plan::Plan;
 use crate::host::sysctl::{self, SysctlError};
-use crate::host::traffic::{self, Hook, PREFERENCES};
+use crate::host::traffic::{self, Hook, PREFERENCES, Rule};
 
 /// Why the host could not be changed.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +26,7 @@ pub enum HostError {
     Journal(#[from] JournalError),
     /// An interface has gone meanwhile.
     #[error("there is no interface {0}")]
-    NoInterface(InterfaceName),
+    NoInterface(String),
 }
 
 /// Filters that are on an interface.
@@ -36,7 +35,7 @@ struct Filters {
     index: u32,
     preference: u16,
     /// `None` for those of an earlier process.
-    plan: Option<InterfacePlan>,
+    rules: Option<Vec<Rule>>,
 }
 
 /// What the gateway has changed on the host.
@@ -44,7 +43,7 @@ struct Filters {
 pub(crate) struct HostSetup {
     journal: Journal,
     routes: BTreeSet<Ipv4Prefix>,
-    filters: BTreeMap<InterfaceName, Filters>,
+    filters: BTreeMap<String, Filters>,
 }
 
 impl HostSetup {
@@ -53,10 +52,9 @@ impl HostSetup {
     pub(crate) fn new(journal: Journal) -> Self {
         let mut filters = BTreeMap::new();
         for change in journal.changes() {
-            if let Change::Filters { interface, index, preference } = change
-                && let Ok(name) = interface.parse::<InterfaceName>()
-            {
-                filters.insert(name, Filters { index: *index, preference: *preference, plan: None });
+            if let Change::Filters { interface, index, preference } = change {
+                let known = Filters { index: *index, preference: *preference, rules: None };
+                filters.insert(interface.clone(), known);
             }
         }
         Self { journal, routes: BTreeSet::new(), filters }
@@ -71,12 +69,12 @@ impl HostSetup {
     pub(crate) fn present(&self) -> Plan {
         let settings = self.journal.changes().iter().filter_map(|change| match change {
             Change::Sysctl { path, ours, .. } => ours.last().map(|value| (path.clone(), value.clone())),
-            Change::IngressHook { .. } | Change::Filters { .. } => None,
+            Change::Hook { .. } | Change::Filters { .. } => None,
         });
         let interfaces = self
             .filters
             .iter()
-            .filter_map(|(name, filters)| filters.plan.clone().map(|plan| (name.clone(), plan)));
+            .filter_map(|(name, filters)| filters.rules.clone().map(|rules| (name.clone(), rules)));
         Plan { settings: settings.collect(), routes: self.routes.clone(), interfaces: interfaces.collect() }
     }
 
@@ -92,8 +90,8 @@ impl HostSetup {
                 self.routes.insert(*route);
             }
         }
-        for (name, interface) in &plan.interfaces {
-            self.redirect(name, interface)?;
+        for (interface, rules) in &plan.interfaces {
+            self.filter(interface, rules)?;
         }
         Ok(())
     }
@@ -128,13 +126,11 @@ impl HostSetup {
     fn wants(&self, plan: &Plan, change: &Change) -> bool {
         match change {
             Change::Sysctl { path, .. } => plan.settings.contains_key(path),
-            Change::IngressHook { interface, .. } => {
-                plan.interfaces.keys().any(|name| name.as_str() == interface)
+            Change::Hook { interface, .. } => plan.interfaces.contains_key(interface),
+            Change::Filters { interface, preference, .. } => {
+                plan.interfaces.contains_key(interface)
+                    && self.filters.get(interface).is_some_and(|filters| filters.preference == *preference)
             }
-            Change::Filters { interface, preference, .. } => plan.interfaces.keys().any(|name| {
-                name.as_str() == interface
-                    && self.filters.get(name).is_some_and(|filters| filters.preference == *preference)
-            }),
         }
     }
 
@@ -143,7 +139,7 @@ impl HostSetup {
         let changes: Vec<Change> = self.journal.changes().to_vec();
         for change in &changes {
             match change {
-                Change::IngressHook { interface, index } | Change::Filters { interface, index, .. } => {
+                Change::Hook { interface, index } | Change::Filters { interface, index, .. } => {
                     if if_nametoindex(interface.as_str()) != Ok(*index) {
                         self.journal.strike(change)?;
                     }
@@ -165,34 +161,34 @@ impl HostSetup {
         Ok(())
     }
 
-    /// Hands an interface's packets to the gateway. New filters are in place before older ones go.
-    fn redirect(&mut self, name: &InterfaceName, plan: &InterfacePlan) -> Result<(), HostError> {
-        let index = if_nametoindex(name.as_str()).map_err(|_| HostError::NoInterface(name.clone()))?;
-        let older = self.filters.get(name).cloned();
-        if older.as_ref().is_some_and(|older| older.plan.as_ref() == Some(plan)) {
+    /// Gives an interface its filters. New ones are in place before older ones go.
+    fn filter(&mut self, interface: &str, rules: &[Rule]) -> Result<(), HostError> {
+        let index = if_nametoindex(interface).map_err(|_| HostError::NoInterface(interface.to_owned()))?;
+        let older = self.filters.get(interface).cloned();
+        if older.as_ref().is_some_and(|older| older.rules.as_deref() == Some(rules)) {
             return Ok(());
         }
-        let interface = name.as_str().to_owned();
-        if traffic::find_hook(name)? == Hook::Absent {
-            self.journal.record(Change::IngressHook { interface: interface.clone(), index })?;
-            traffic::add_hook(name)?;
+        let name = interface.to_owned();
+        if traffic::find_hook(interface)? == Hook::Absent {
+            self.journal.record(Change::Hook { interface: name.clone(), index })?;
+            traffic::add_hook(interface)?;
         }
         let taken = older.as_ref().map(|older| older.preference);
         let [first, second] = PREFERENCES;
         let preference = if taken == Some(first) { second } else { first };
-        let change = Change::Filters { interface: interface.clone(), index, preference };
+        let change = Change::Filters { interface: name.clone(), index, preference };
         self.journal.record(change.clone())?;
-        let installed = traffic::remove_filters(name, preference)
-            .and_then(|()| traffic::add_filters(name, preference, plan.side, plan.pass.iter().copied()));
+        let installed = traffic::remove_filters(interface, preference)
+            .and_then(|()| traffic::add_filters(interface, preference, rules));
         if let Err(error) = installed {
             self.undo(&change)?;
             return Err(error.into());
         }
-        self.filters.insert(name.clone(), Filters { index, preference, plan: Some(plan.clone()) });
+        self.filters.insert(name.clone(), Filters { index, preference, rules: Some(rules.to_vec()) });
         if let Some(older) = older {
-            self.undo(&Change::Filters { interface, index, preference: older.preference })?;
+            self.undo(&Change::Filters { interface: name, index, preference: older.preference })?;
         }
-        tracing::info!(interface = name.as_str(), side = ?plan.side, "packets of this interface go to the gateway");
+        tracing::info!(interface, rules = traffic::describe(rules), "set the filters of an interface");
         Ok(())
     }
 
@@ -200,17 +196,11 @@ impl HostSetup {
     fn undo(&mut self, change: &Change) -> Result<(), HostError> {
         match change {
             Change::Sysctl { path, previous, ours } => restore(path, previous, ours)?,
-            Change::IngressHook { interface, .. } => {
-                if let Ok(name) = interface.parse() {
-                    traffic::remove_hook(&name)?;
-                }
-            }
+            Change::Hook { interface, .. } => traffic::remove_hook(interface)?,
             Change::Filters { interface, preference, .. } => {
-                if let Ok(name) = interface.parse::<InterfaceName>() {
-                    traffic::remove_filters(&name, *preference)?;
-                    if self.filters.get(&name).is_some_and(|filters| filters.preference == *preference) {
-                        self.filters.remove(&name);
-                    }
+                traffic::remove_filters(interface, *preference)?;
+                if self.filters.get(interface).is_some_and(|filters| filters.preference == *preference) {
+                    self.filters.remove(interface);
                 }
             }
         }

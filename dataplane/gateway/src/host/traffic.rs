@@ -1,43 +1,77 @@
-//! The filters that hand an interface's IPv4 packets to the gateway, at the interface's tc ingress.
+//! The filters that hand packets to the gateway, at the tc hooks of interfaces.
 //!
-//! What is for the host itself passes; all the rest goes into a TUN device. When that is gone, because the
-//! process was killed, the kernel drops what would be redirected: the gateway fails closed. Packets that the
-//! gateway writes come in on the TUN and are never redirected again.
+//! Where packets come in, those for the host itself pass, and all the rest goes into a TUN device. When that is
+//! gone, because the process was killed, the kernel drops what would be redirected: the gateway fails closed.
+//! Packets that the gateway writes come in on the TUN and are never redirected again.
+//!
+//! The kernel forwards what the gateway writes, and may find that a packet's time to live is over, that it is too
+//! large or that nobody is there. Its ICMP errors about that are on their way to a pool address, or quote an inside
+//! address on their way out; both are redirected, too, and translated like any other error.
 //!
 //! The kernel's `u32` classifier serves as it is the one that every kernel with tc has; a match with a class and
 //! without an action ends the classification and lets the packet pass, which needs no `gact`.
 
-use crate::config::InterfaceName;
-use crate::config::prefix::Ipv4Prefix;
-use crate::datapath::{INSIDE_TUN, OUTSIDE_TUN};
-use crate::host::command::{CommandError, Program, run};
+use std::fmt::Write as _;
 
-/// The preferences of one generation of filters: this one for what passes, the next for the redirect. Two
+use crate::config::prefix::Ipv4Prefix;
+use crate::host::command::{CommandError, Program, run, run_batch};
+
+/// The preferences of one generation of filters: this one for what passes, the next for what is redirected. Two
 /// generations alternate, so that filters are replaced without a moment without any.
 pub(crate) const PREFERENCES: [u16; 2] = [20_552, 20_554];
 
 /// Any class: its meaning here is that the packet passes.
 const PASS_CLASS: &str = "1:1";
+/// ICMP unreachable (3) and time exceeded (11), which differ in one bit, behind an IPv4 header without options.
+const ICMP_ERROR: &str = "match ip protocol 1 0xff match u8 0x03 0xf7 at 20";
+/// Where the packet that an ICMP error quotes has its destination: behind two IPv4 headers without their last four
+/// bytes, and the ICMP header.
+const QUOTED_DESTINATION: u8 = 20 + 8 + 16;
 
-/// Whose packets an interface carries.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Side {
-    /// Subscribers.
-    Inside,
-    /// The Internet.
-    Outside,
+/// One filter on an interface.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Rule {
+    /// What comes in for these addresses stays with the host.
+    Pass(Ipv4Prefix),
+    /// All else that comes in goes to a device.
+    Redirect(&'static str),
+    /// The kernel's own errors to these addresses go to a device.
+    ErrorsTo(Ipv4Prefix, &'static str),
+    /// The kernel's own errors about packets to these addresses go to a device.
+    ErrorsAbout(Ipv4Prefix, &'static str),
 }
 
-impl Side {
-    const fn tun(self) -> &'static str {
-        match self {
-            Self::Inside => INSIDE_TUN,
-            Self::Outside => OUTSIDE_TUN,
-        }
+impl Rule {
+    /// Writes the rule as a line for tc.
+    fn line(self, interface: &str, preference: u16) -> String {
+        let redirected = preference.saturating_add(1);
+        let (hook, preference) = match self {
+            Self::Pass(_) => ("ingress", preference),
+            Self::Redirect(_) => ("ingress", redirected),
+            Self::ErrorsTo(..) | Self::ErrorsAbout(..) => ("egress", redirected),
+        };
+        let rule = match self {
+            Self::Pass(prefix) => format!("match ip dst {prefix} flowid {PASS_CLASS}"),
+            Self::Redirect(device) => format!("match u32 0 0 {}", redirect(device)),
+            Self::ErrorsTo(prefix, device) => {
+                format!("match ip dst {prefix} {ICMP_ERROR} {}", redirect(device))
+            }
+            Self::ErrorsAbout(prefix, device) => format!(
+                "{ICMP_ERROR} match u32 {:#010x} {:#010x} at {QUOTED_DESTINATION} {}",
+                prefix.network().to_bits(),
+                prefix.mask(),
+                redirect(device)
+            ),
+        };
+        format!("filter add dev {interface} {hook} protocol ip pref {preference} u32 {rule}")
     }
 }
 
-/// Whether an interface already had a place for ingress filters.
+fn redirect(device: &str) -> String {
+    format!("action mirred egress redirect dev {device}")
+}
+
+/// Whether an interface already had a place for filters.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Hook {
     /// It has.
@@ -46,76 +80,65 @@ pub(crate) enum Hook {
     Absent,
 }
 
-/// Looks for an ingress hook, of ours or anybody's.
-pub(crate) fn find_hook(interface: &InterfaceName) -> Result<Hook, CommandError> {
-    let shown = run(Program::Tc, &["qdisc", "show", "dev", interface.as_str()])?;
+/// Looks for a hook, of ours or anybody's.
+pub(crate) fn find_hook(interface: &str) -> Result<Hook, CommandError> {
+    let shown = run(Program::Tc, &["qdisc", "show", "dev", interface])?;
     let present =
         shown.lines().any(|line| line.starts_with("qdisc clsact") || line.starts_with("qdisc ingress"));
     Ok(if present { Hook::Present } else { Hook::Absent })
 }
 
 /// Adds the hook.
-pub(crate) fn add_hook(interface: &InterfaceName) -> Result<(), CommandError> {
-    run(Program::Tc, &["qdisc", "add", "dev", interface.as_str(), "clsact"]).map(drop)
+pub(crate) fn add_hook(interface: &str) -> Result<(), CommandError> {
+    run(Program::Tc, &["qdisc", "add", "dev", interface, "clsact"]).map(drop)
 }
 
 /// Removes the hook, unless filters of somebody else hang on it.
-pub(crate) fn remove_hook(interface: &InterfaceName) -> Result<(), CommandError> {
+pub(crate) fn remove_hook(interface: &str) -> Result<(), CommandError> {
     for direction in ["ingress", "egress"] {
-        let filters = run(Program::Tc, &["filter", "show", "dev", interface.as_str(), direction])?;
+        let filters = run(Program::Tc, &["filter", "show", "dev", interface, direction])?;
         if !filters.trim().is_empty() {
             tracing::warn!(
-                interface = interface.as_str(),
+                interface,
                 "somebody else's filters are on the interface's clsact, which stays for them"
             );
             return Ok(());
         }
     }
-    run(Program::Tc, &["qdisc", "del", "dev", interface.as_str(), "clsact"]).map(drop)
+    run(Program::Tc, &["qdisc", "del", "dev", interface, "clsact"]).map(drop)
 }
 
-/// Installs one generation of filters: `pass` for the host, the rest to the gateway.
-pub(crate) fn add_filters(
-    interface: &InterfaceName,
-    preference: u16,
-    side: Side,
-    pass: impl Iterator<Item = Ipv4Prefix>,
-) -> Result<(), CommandError> {
-    let pass_preference = preference.to_string();
-    let base = ["filter", "add", "dev", interface.as_str(), "ingress", "protocol", "ip", "pref"];
-    for prefix in pass {
-        let prefix = prefix.to_string();
-        let rule = [pass_preference.as_str(), "u32", "match", "ip", "dst", &prefix, "flowid", PASS_CLASS];
-        run(Program::Tc, &[base.as_slice(), rule.as_slice()].concat())?;
-    }
-    let redirect_preference = preference.saturating_add(1).to_string();
-    let redirect =
-        ["u32", "match", "u32", "0", "0", "action", "mirred", "egress", "redirect", "dev", side.tun()];
-    run(Program::Tc, &[base.as_slice(), &[redirect_preference.as_str()], redirect.as_slice()].concat())
-        .map(drop)
+/// Installs one generation of filters; what passes must come before what is redirected.
+pub(crate) fn add_filters(interface: &str, preference: u16, rules: &[Rule]) -> Result<(), CommandError> {
+    let lines: Vec<String> = rules.iter().map(|rule| rule.line(interface, preference)).collect();
+    run_batch(Program::Tc, &lines)
 }
 
 /// Removes one generation of filters, as far as it is there.
-pub(crate) fn remove_filters(interface: &InterfaceName, preference: u16) -> Result<(), CommandError> {
-    let shown = run(Program::Tc, &["filter", "show", "dev", interface.as_str(), "ingress"])?;
-    for preference in [preference, preference.saturating_add(1)] {
-        let preference = preference.to_string();
-        if shown.contains(&format!("pref {preference} ")) {
-            run(
-                Program::Tc,
-                &[
-                    "filter",
-                    "del",
-                    "dev",
-                    interface.as_str(),
-                    "ingress",
-                    "protocol",
-                    "ip",
-                    "pref",
-                    &preference,
-                ],
-            )?;
+pub(crate) fn remove_filters(interface: &str, preference: u16) -> Result<(), CommandError> {
+    let mut lines = Vec::new();
+    for hook in ["ingress", "egress"] {
+        let shown = run(Program::Tc, &["filter", "show", "dev", interface, hook])?;
+        for preference in [preference.saturating_add(1), preference] {
+            if shown.contains(&format!("pref {preference} ")) {
+                lines.push(format!("filter del dev {interface} {hook} protocol ip pref {preference}"));
+            }
         }
     }
-    Ok(())
+    run_batch(Program::Tc, &lines)
+}
+
+/// Says in one line what rules do, for the log.
+pub(crate) fn describe(rules: &[Rule]) -> String {
+    let mut text = String::new();
+    for rule in rules {
+        // Writing to a string cannot fail.
+        let _ = match rule {
+            Rule::Pass(_) => Ok(()),
+            Rule::Redirect(device) => write!(text, "packets go to {device}; "),
+            Rule::ErrorsTo(prefix, device) => write!(text, "errors to {prefix} go to {device}; "),
+            Rule::ErrorsAbout(prefix, device) => write!(text, "errors about {prefix} go to {device}; "),
+        };
+    }
+    text.trim_end_matches("; ").to_owned()
 }

@@ -106,6 +106,41 @@ async fn icmp_errors_reach_the_socket_that_they_are_about() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_hosts_kernel_tells_a_subscriber_of_a_smaller_link() {
+    const BYTES: usize = 256 << 10;
+    let (net, run_dir) = (Net::new(), tempfile::tempdir().unwrap());
+    // The server does not know, so it announces large segments, which do not fit through the gateway.
+    net.gateway.command("ip link set out0 mtu 1300");
+    for pool in [GATEWAY_OUTSIDE, "203.0.113.64"] {
+        let gateway = start(&net, run_dir.path(), &CONFIG.replace(GATEWAY_OUTSIDE, pool)).await;
+        net.client.command("ip route flush cache");
+        let listener = net.server.listen("203.0.113.2:0");
+        let (mut client, mut server, _) = connect(&net, &listener);
+        client.write_all(&vec![7; BYTES]).unwrap();
+        server.read_exact(&mut vec![0; BYTES]).unwrap();
+        let route = net.client.command("ip route get 203.0.113.2");
+        assert!(route.contains("mtu 1300"), "{pool}: {route}");
+        gateway.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hosts_errors_do_not_show_inside_addresses() {
+    let (net, run_dir) = (Net::new(), tempfile::tempdir().unwrap());
+    let gateway = start(&net, run_dir.path(), CONFIG).await;
+    let (client, server) = (net.client.udp("10.0.0.2:0"), net.server.udp("203.0.113.2:0"));
+    client.send_to(b"x", server.local_addr().unwrap()).unwrap();
+    let (_, from) = server.recv_from(&mut [0; 8]).unwrap();
+    server.connect(from).unwrap();
+    net.gateway.command("ip route add prohibit 10.0.0.2");
+    server.send(b"y").unwrap();
+    // The server's kernel finds the socket only if the error quotes what that sent.
+    let error = server.recv(&mut [0; 8]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::HostUnreachable, "{error}");
+    gateway.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_comes_in_that_no_session_expects() {
     let (net, run_dir) = (Net::new(), tempfile::tempdir().unwrap());
     // The host would forward by itself.

@@ -157,6 +157,8 @@ impl Net {
             "tc qdisc show",
             "tc filter show dev in0 ingress",
             "tc filter show dev out0 ingress",
+            "tc filter show dev out0 egress",
+            "tc filter show dev lo egress",
         ] {
             // A listing of filters fails where there is no place for any.
             let output = self.gateway.run(|| start(command).output()).expect("the command is installed");

@@ -94,7 +94,7 @@ fn cleanup_undoes_what_a_kill_left() {
     let before = net.host_state();
     Daemon::start(&net, directory.path()).signal(Signal::SIGKILL);
     assert_ne!(net.host_state(), before);
-    for undone in ["undone: 5 changes\n", "undone: 0 changes\n"] {
+    for undone in ["undone: 7 changes\n", "undone: 0 changes\n"] {
         let output = net.gateway.run(|| {
             Command::new(env!("CARGO_BIN_EXE_pinhole-gateway"))
                 .args(["cleanup", "--run-dir", "run"])
