@@ -82,6 +82,11 @@ impl Ipv4Prefix {
         address.to_bits() & mask(self.length) == self.network.to_bits()
     }
 
+    /// Returns the number of leading bits that the addresses share.
+    pub const fn length(self) -> u8 {
+        self.length
+    }
+
     /// Returns the lowest address.
     pub fn first(self) -> Ipv4Addr {
         self.network

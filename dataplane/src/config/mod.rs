@@ -1,6 +1,7 @@
 //! What the engine enforces: a plain [`Config`], and the validated, immutable [`Snapshot`] made of it.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use crate::addr::{Ipv4Prefix, Realm};
@@ -35,6 +36,26 @@ impl PortRange {
     /// Whether the port lies in the range.
     pub const fn contains(self, port: u16) -> bool {
         self.first <= port && port <= self.last
+    }
+
+    /// Returns how many ports these are.
+    pub fn count(self) -> u32 {
+        u32::from(self.last) - u32::from(self.first) + 1
+    }
+
+    /// Returns the ports that are in both ranges.
+    pub fn intersection(self, other: Self) -> Option<Self> {
+        Self::new(self.first.max(other.first), self.last.min(other.last))
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first == self.last {
+            self.first.fmt(formatter)
+        } else {
+            write!(formatter, "{}-{}", self.first, self.last)
+        }
     }
 }
 

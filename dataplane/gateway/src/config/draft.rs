@@ -3,11 +3,13 @@
 
 use std::net::Ipv4Addr;
 
+use pinhole_dataplane::addr::Ipv4Prefix;
 use pinhole_dataplane::alg::AlgProtocol;
+use pinhole_dataplane::config::PortRange;
 use pinhole_dataplane::limits::FIRST_UNPRIVILEGED_PORT;
 
-use crate::config::ports::{PortRange, PortSet};
-use crate::config::prefix::{AddressRange, Ipv4Prefix};
+use crate::config::ports::PortSet;
+use crate::config::range::AddressRange;
 use crate::config::{
     ALG_PROTOCOLS, AlgService, AlgSetting, AlgState, Config, HostEcho, InterfaceName, MAX_INTERFACES,
     MAX_POOL_ADDRESSES, MAX_POOL_RANGES, MAX_PREFIXES, MAX_SERVICE_NAME, MAX_SERVICES, ServiceProtocol,
@@ -45,7 +47,7 @@ pub(super) struct Draft<L> {
     pub(super) outside: Option<List<L>>,
     pub(super) inside_prefixes: Option<List<L>>,
     pub(super) pool: Option<List<L>>,
-    pub(super) nat_ports: Option<Located<PortRange, L>>,
+    pub(super) nat_ports: Option<Located<PortSet, L>>,
     pub(super) host_echo: HostEcho,
     pub(super) algs: Vec<AlgDraft<L>>,
 }
@@ -78,15 +80,7 @@ pub(super) fn check<L: Clone>(draft: Draft<L>, problems: &mut Vec<Problem<L>>) -
     }
     let prefixes = check_prefixes(draft.inside_prefixes, problems);
     let pool = check_pool(draft.pool, &prefixes, problems);
-    if let Some(ports) = &draft.nat_ports
-        && ports.value.first() < FIRST_UNPRIVILEGED_PORT
-    {
-        report(
-            problems,
-            &ports.at,
-            format!("the ports {} start below {FIRST_UNPRIVILEGED_PORT}", ports.value),
-        );
-    }
+    let nat_ports = draft.nat_ports.and_then(|ports| check_nat_ports(&ports, problems));
     check_service_overlaps(&draft.algs, problems);
     let algs = check_algs(draft.algs, problems);
     if !problems.is_empty() {
@@ -97,7 +91,7 @@ pub(super) fn check<L: Clone>(draft: Draft<L>, problems: &mut Vec<Problem<L>>) -
         outside: values(outside),
         inside_prefixes: values(prefixes),
         pool: values(pool),
-        nat_ports: draft.nat_ports.map(|ports| ports.value),
+        nat_ports,
         host_echo: draft.host_echo,
         algs,
     })
@@ -139,7 +133,7 @@ where
     for item in list.items {
         match item.value.parse::<T>() {
             Ok(value) => parsed.push(Located { value, at: item.at }),
-            Err(error) => report(problems, &item.at, error.to_string()),
+            Err(error) => report(problems, &item.at, format!("\"{}\" {error}", item.value)),
         }
     }
     parsed
@@ -167,7 +161,7 @@ fn check_prefixes<L: Clone>(
 ) -> Vec<Located<Ipv4Prefix, L>> {
     let mut prefixes: Vec<Located<Ipv4Prefix, L>> = Vec::new();
     for prefix in parse_items::<Ipv4Prefix, L>(list, "inside_prefixes", MAX_PREFIXES, problems) {
-        let range = prefix.value.range();
+        let range = AddressRange::from(prefix.value);
         if let Some(reason) = unusable(range) {
             report(
                 problems,
@@ -175,7 +169,7 @@ fn check_prefixes<L: Clone>(
                 format!("{} cannot be an inside prefix: it holds {reason}", prefix.value),
             );
         }
-        if let Some(other) = prefixes.iter().find(|other| other.value.range().overlaps(range)) {
+        if let Some(other) = prefixes.iter().find(|other| AddressRange::from(other.value).overlaps(range)) {
             report(
                 problems,
                 &prefix.at,
@@ -199,7 +193,9 @@ fn check_pool<L: Clone>(
             report(problems, &range.at, format!("{} cannot be in the pool: it holds {reason}", range.value));
         }
         // RFC 4787, REQ-7: an overlap would make inside and outside indistinguishable.
-        if let Some(prefix) = prefixes.iter().find(|prefix| prefix.value.range().overlaps(range.value)) {
+        if let Some(prefix) =
+            prefixes.iter().find(|prefix| AddressRange::from(prefix.value).overlaps(range.value))
+        {
             report(
                 problems,
                 &range.at,
@@ -222,6 +218,20 @@ fn check_pool<L: Clone>(
         );
     }
     pool
+}
+
+fn check_nat_ports<L: Clone>(
+    ports: &Located<PortSet, L>,
+    problems: &mut Vec<Problem<L>>,
+) -> Option<PortRange> {
+    let &[range] = ports.value.ranges() else {
+        report(problems, &ports.at, format!("the ports {} are more than one range", ports.value));
+        return None;
+    };
+    if range.first() < FIRST_UNPRIVILEGED_PORT {
+        report(problems, &ports.at, format!("the ports {range} start below {FIRST_UNPRIVILEGED_PORT}"));
+    }
+    Some(range)
 }
 
 /// Names what in a range is never a host's address beyond its link (RFC 1122, section 3.2.1.3; RFC 3927; RFC 6890).
@@ -380,14 +390,14 @@ fn meet(left: Option<&PortSet>, right: Option<&PortSet>) -> bool {
 
 /// Returns the transport and ports that IANA assigned to a protocol, as far as its ALG reads them.
 fn well_known_ports(protocol: AlgProtocol) -> (ServiceProtocol, Option<PortSet>) {
-    let (transport, ports): (_, &[u32]) = match protocol {
+    let (transport, ports): (_, &[u16]) = match protocol {
         AlgProtocol::Ftp => (ServiceProtocol::Tcp, &[21]),
         AlgProtocol::IkeEsp => (ServiceProtocol::Udp, &[500, 4500]),
         AlgProtocol::Pptp => (ServiceProtocol::Tcp, &[1723]),
         AlgProtocol::Sip => (ServiceProtocol::TcpUdp, &[5060]),
         AlgProtocol::Tftp => (ServiceProtocol::Udp, &[69]),
     };
-    (transport, PortSet::from_ranges(ports.iter().filter_map(|port| PortRange::new(*port, *port).ok())).ok())
+    (transport, PortSet::from_ranges(ports.iter().filter_map(|port| PortRange::new(*port, *port))).ok())
 }
 
 /// Returns the part of a service's transport that an ALG's protocol uses.

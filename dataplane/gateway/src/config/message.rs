@@ -4,7 +4,7 @@ use pinhole_dataplane::alg::AlgProtocol;
 use pinhole_proto::v1;
 
 use crate::config::draft::{self, AlgDraft, Draft, List, Located, ServiceDraft};
-use crate::config::ports::{MAX_RANGES, PortError, PortRange, PortSet};
+use crate::config::ports::{MAX_RANGES, PortError, PortSet, port_range};
 use crate::config::{AlgState, Config, HostEcho, Problem, ServiceProtocol};
 
 /// At most this many problems are named to the controller.
@@ -156,7 +156,7 @@ fn read_ports(
     } else {
         ranges
             .iter()
-            .map(|range| PortRange::new(range.first, range.last))
+            .map(|range| port_range(range.first, range.last))
             .collect::<Result<Vec<_>, _>>()
             .and_then(PortSet::from_ranges)
     };

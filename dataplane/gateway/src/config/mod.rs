@@ -4,16 +4,18 @@ mod draft;
 pub mod file;
 pub mod message;
 pub mod ports;
-pub mod prefix;
+pub mod range;
 
 use std::fmt;
 use std::str::FromStr;
 
+use pinhole_dataplane::addr::Ipv4Prefix;
 use pinhole_dataplane::alg::AlgProtocol;
+use pinhole_dataplane::config::PortRange;
 use pinhole_dataplane::limits;
 
-use crate::config::ports::{PortRange, PortSet};
-use crate::config::prefix::{AddressRange, Ipv4Prefix};
+use crate::config::ports::PortSet;
+use crate::config::range::AddressRange;
 
 pub use draft::Problem;
 
@@ -169,11 +171,11 @@ pub struct InterfaceName(String);
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InterfaceNameError {
     /// Empty, over 15 bytes, or with a byte the kernel does not take.
-    #[error("\"{0}\" is not an interface name: 1 to 15 printable characters without space, / or :")]
-    Malformed(String),
+    #[error("is not an interface name: 1 to 15 printable characters without space, / or :")]
+    Malformed,
     /// The gateway's own device, or the loopback.
-    #[error("\"{0}\" cannot be used: it is the host's loopback or the gateway's own device")]
-    Reserved(String),
+    #[error("cannot be used: it is the host's loopback or the gateway's own device")]
+    Reserved,
 }
 
 impl InterfaceName {
@@ -194,10 +196,10 @@ impl FromStr for InterfaceName {
         // A leading dash would be an option of the commands that set the interface up.
         let dots = matches!(text, "." | "..") || text.starts_with('-');
         if text.is_empty() || text.len() > Self::MAX_BYTES || !printable || dots {
-            return Err(InterfaceNameError::Malformed(text.to_owned()));
+            return Err(InterfaceNameError::Malformed);
         }
         if text == "lo" || text == crate::datapath::INSIDE_TUN || text == crate::datapath::OUTSIDE_TUN {
-            return Err(InterfaceNameError::Reserved(text.to_owned()));
+            return Err(InterfaceNameError::Reserved);
         }
         Ok(Self(text.to_owned()))
     }

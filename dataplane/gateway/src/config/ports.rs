@@ -3,63 +3,26 @@
 use std::fmt;
 use std::str::FromStr;
 
+use pinhole_dataplane::config::PortRange;
 use pinhole_dataplane::limits::MAX_RANGES_PER_SERVICE;
 
 /// At most this many ranges in one set: more than any service needs, and a bound on what a lookup costs.
 pub const MAX_RANGES: usize = MAX_RANGES_PER_SERVICE;
 
-/// Consecutive ports, both ends included, never 0, first not above last.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct PortRange {
-    first: u16,
-    last: u16,
+/// Makes a range of two numbers of any size.
+pub fn port_range(first: u32, last: u32) -> Result<PortRange, PortError> {
+    let port = |number: u32| match u16::try_from(number) {
+        Ok(port) if port != 0 => Ok(port),
+        Ok(_) | Err(_) => Err(PortError::Number(number.to_string())),
+    };
+    let (first, last) = (port(first)?, port(last)?);
+    PortRange::new(first, last).ok_or(PortError::Reversed(first, last))
 }
 
-impl PortRange {
-    /// Every port from 1 to 65535.
-    pub const ALL: Self = Self { first: 1, last: u16::MAX };
-
-    /// Makes a range of two numbers of any size.
-    pub fn new(first: u32, last: u32) -> Result<Self, PortError> {
-        let valid = |port: u32| match u16::try_from(port) {
-            Ok(port) if port != 0 => Ok(port),
-            Ok(_) | Err(_) => Err(PortError::Number(port.to_string())),
-        };
-        let range = Self { first: valid(first)?, last: valid(last)? };
-        if range.first <= range.last { Ok(range) } else { Err(PortError::Reversed(range.first, range.last)) }
-    }
-
-    /// Returns the first port.
-    pub const fn first(self) -> u16 {
-        self.first
-    }
-
-    /// Returns the last port.
-    pub const fn last(self) -> u16 {
-        self.last
-    }
-
-    /// Returns how many ports these are.
-    pub fn count(self) -> u32 {
-        u32::from(self.last).saturating_sub(u32::from(self.first)).saturating_add(1)
-    }
-
-    /// Returns the ports that are in both ranges.
-    pub fn intersection(self, other: Self) -> Option<Self> {
-        let first = self.first.max(other.first);
-        let last = self.last.min(other.last);
-        (first <= last).then_some(Self { first, last })
-    }
-}
-
-impl fmt::Display for PortRange {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.first == self.last {
-            self.first.fmt(formatter)
-        } else {
-            write!(formatter, "{}-{}", self.first, self.last)
-        }
-    }
+/// Parses `n` or `n-m`.
+pub fn parse_port_range(text: &str) -> Result<PortRange, PortError> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    port_range(parse_number(first)?, parse_number(last)?)
 }
 
 /// Why something is no port range or set of them.
@@ -79,16 +42,6 @@ pub enum PortError {
     TooMany(usize),
 }
 
-impl FromStr for PortRange {
-    type Err = PortError;
-
-    /// Parses `n` or `n-m`.
-    fn from_str(text: &str) -> Result<Self, PortError> {
-        let (first, last) = text.split_once('-').unwrap_or((text, text));
-        Self::new(parse_number(first)?, parse_number(last)?)
-    }
-}
-
 fn parse_number(text: &str) -> Result<u32, PortError> {
     let text = text.trim();
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
@@ -99,7 +52,7 @@ fn parse_number(text: &str) -> Result<u32, PortError> {
 }
 
 /// A set of ports: never empty, ordered, without overlapping or touching ranges.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PortSet {
     ranges: Vec<PortRange>,
 }
@@ -114,11 +67,10 @@ impl PortSet {
         sorted.sort_unstable();
         let mut merged: Vec<PortRange> = Vec::with_capacity(sorted.len());
         for range in sorted {
-            match merged.last_mut() {
-                Some(last) if range.first <= last.last.saturating_add(1) => {
-                    last.last = last.last.max(range.last)
-                }
-                Some(_) | None => merged.push(range),
+            let joined = merged.last().and_then(|last| join(*last, range));
+            match (merged.last_mut(), joined) {
+                (Some(last), Some(joined)) => *last = joined,
+                (Some(_) | None, None) | (None, Some(_)) => merged.push(range),
             }
         }
         if merged.is_empty() { Err(PortError::Empty) } else { Ok(Self { ranges: merged }) }
@@ -135,6 +87,14 @@ impl PortSet {
     }
 }
 
+/// Returns both ranges as one, where the second starts in the first or right behind it.
+fn join(first: PortRange, second: PortRange) -> Option<PortRange> {
+    if second.first() > first.last().saturating_add(1) {
+        return None;
+    }
+    PortRange::new(first.first(), first.last().max(second.last()))
+}
+
 impl FromStr for PortSet {
     type Err = PortError;
 
@@ -143,7 +103,7 @@ impl FromStr for PortSet {
         if text.trim().is_empty() {
             return Err(PortError::Empty);
         }
-        let ranges: Vec<PortRange> = text.split(',').map(str::parse).collect::<Result<_, _>>()?;
+        let ranges: Vec<PortRange> = text.split(',').map(parse_port_range).collect::<Result<_, _>>()?;
         Self::from_ranges(ranges)
     }
 }

@@ -1,6 +1,5 @@
 //! A configuration and what the host is like, made into what the engine enforces.
 
-use pinhole_dataplane::addr::Ipv4Prefix;
 use pinhole_dataplane::config::{
     AlgConfig, AlgService, Config as EngineConfig, ConfigError, PoolAddress, PortRange, ServiceTransport,
     Snapshot,
@@ -29,17 +28,10 @@ pub(crate) fn snapshot(config: &Config, facts: &HostFacts) -> Result<Snapshot, C
     for address in config.pool.iter().flat_map(|range| range.addresses()) {
         let host = shared.contains(&address);
         let ports = if host { facts.shared_ports(config)? } else { facts.own_ports(config) };
-        // Port ranges are never reversed and never start at 0, here as there.
-        let Some(ports) = PortRange::new(ports.first(), ports.last()) else { continue };
         pool.push(PoolAddress { address, ports, host });
     }
-    let inside_prefixes = config
-        .inside_prefixes
-        .iter()
-        .filter_map(|prefix| Ipv4Prefix::new(prefix.network(), prefix.length()).ok())
-        .collect();
     Snapshot::new(EngineConfig {
-        inside_prefixes,
+        inside_prefixes: config.inside_prefixes.clone(),
         pool,
         host_addresses: facts.addresses.own.iter().copied().collect(),
         algs: config.algs.iter().map(alg).collect(),
@@ -70,8 +62,7 @@ fn alg(setting: &AlgSetting) -> AlgConfig {
 }
 
 fn ports(set: Option<&PortSet>) -> Vec<PortRange> {
-    let ranges = set.map(PortSet::ranges).unwrap_or_default();
-    ranges.iter().filter_map(|range| PortRange::new(range.first(), range.last())).collect()
+    set.map(PortSet::ranges).unwrap_or_default().to_vec()
 }
 
 #[cfg(test)]

@@ -8,8 +8,6 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
 };
 
-use crate::config::prefix::Ipv4Prefix;
-
 /// Multicast groups of rtnetlink (include/uapi/linux/rtnetlink.h).
 const RTMGRP_LINK: u32 = 0x1;
 const RTMGRP_IPV4_IFADDR: u32 = 0x10;
@@ -33,12 +31,10 @@ impl HostAddresses {
             let Some(own) = ipv4(interface.address.as_ref()) else { continue };
             addresses.own.insert(own);
             let length = ipv4(interface.netmask.as_ref()).map_or(32, |mask| mask.to_bits().leading_ones());
-            let network = u8::try_from(length).ok().and_then(|length| Ipv4Prefix::containing(own, length));
             // Networks of two addresses or one have no broadcast address (RFC 3021).
-            if let Some(network) = network
-                && network.length() < 31
-            {
-                addresses.broadcast.insert(network.range().last());
+            if length < 31 {
+                let host_bits = u32::MAX.checked_shr(length).unwrap_or(0);
+                addresses.broadcast.insert(Ipv4Addr::from_bits(own.to_bits() | host_bits));
             }
         }
         Ok(addresses)

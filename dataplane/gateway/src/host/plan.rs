@@ -3,8 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::config::ports::{PortRange, PortSet};
-use crate::config::prefix::{AddressRange, Ipv4Prefix};
+use pinhole_dataplane::addr::Ipv4Prefix;
+use pinhole_dataplane::config::PortRange;
+use pinhole_dataplane::limits::FIRST_UNPRIVILEGED_PORT;
+
+use crate::config::ports::PortSet;
+use crate::config::range::AddressRange;
 use crate::config::{Config, InterfaceName};
 use crate::datapath::{INSIDE_TUN, OUTSIDE_TUN};
 use crate::host::addresses::HostAddresses;
@@ -25,13 +29,16 @@ const LOOPBACK: &str = "lo";
 /// Where each interface's settings are.
 const INTERFACE_SETTINGS: &str = "/proc/sys/net/ipv4/conf";
 
-/// The first port that subscribers get on an address of the pool that only the gateway uses (RFC 6888,
-/// REQ-13: 64,512 ports of an address are usable).
-const FIRST_PORT: u32 = 1024;
+/// The ports that subscribers get on an address of the pool that only the gateway uses (RFC 6888, REQ-13: 64,512
+/// ports of an address are usable).
+const UNPRIVILEGED: PortRange = match PortRange::new(FIRST_UNPRIVILEGED_PORT, u16::MAX) {
+    Some(range) => range,
+    None => panic!("1024 is not above 65535"),
+};
 /// The first port that subscribers get on an address that is also the host's: most services listen below.
-const FIRST_SHARED_PORT: u32 = 16_384;
+const FIRST_SHARED_PORT: u16 = 16_384;
 /// How many of its ports for outgoing connections the host keeps on a shared address.
-const HOST_PORTS: u32 = 1024;
+const HOST_PORTS: u16 = 1024;
 /// The fewest that must be left to it.
 const MIN_HOST_PORTS: u32 = 64;
 
@@ -104,12 +111,13 @@ impl HostFacts {
     pub(crate) fn read(config: &Config) -> Result<Self, PlanError> {
         let addresses = HostAddresses::read().map_err(PlanError::Addresses)?;
         let value = sysctl::read(LOCAL_PORT_RANGE)?;
-        let mut numbers = value.split_whitespace().map(str::parse::<u32>);
+        let mut numbers = value.split_whitespace().map(str::parse);
         let (Some(Ok(first)), Some(Ok(last)), None) = (numbers.next(), numbers.next(), numbers.next()) else {
             return Err(PlanError::Value { path: LOCAL_PORT_RANGE, value });
         };
-        let local_ports = PortRange::new(first, last)
-            .map_err(|_| PlanError::Value { path: LOCAL_PORT_RANGE, value: value.clone() })?;
+        let Some(local_ports) = PortRange::new(first, last) else {
+            return Err(PlanError::Value { path: LOCAL_PORT_RANGE, value });
+        };
         let mut mtu = u16::MAX;
         for name in config.inside.iter().chain(&config.outside) {
             let own =
@@ -128,7 +136,7 @@ impl HostFacts {
     /// Returns the ports for subscribers on an address that only the gateway uses: the configuration's, or all
     /// but the privileged ones.
     pub(crate) fn own_ports(&self, config: &Config) -> PortRange {
-        config.nat_ports.unwrap_or_else(unprivileged)
+        config.nat_ports.unwrap_or(UNPRIVILEGED)
     }
 
     /// Returns the ports for subscribers on an address that is the host's, too.
@@ -137,9 +145,8 @@ impl HostFacts {
     /// range for connections of its own, and is told to take none of the others by itself. The choice is the
     /// configuration's where it makes one.
     pub(crate) fn shared_ports(&self, config: &Config) -> Result<PortRange, PlanError> {
-        let window = u32::from(self.local_ports.last()).saturating_add(1).saturating_sub(HOST_PORTS);
-        let chosen = PortRange::new(FIRST_SHARED_PORT, window.saturating_sub(1));
-        let nat = config.nat_ports.or(chosen.ok()).unwrap_or_else(unprivileged);
+        let chosen = PortRange::new(FIRST_SHARED_PORT, self.local_ports.last().saturating_sub(HOST_PORTS));
+        let nat = config.nat_ports.or(chosen).unwrap_or(UNPRIVILEGED);
         let taken = nat.intersection(self.local_ports).map_or(0, PortRange::count);
         let left = self.local_ports.count().saturating_sub(taken);
         if left < MIN_HOST_PORTS {
@@ -147,10 +154,6 @@ impl HostFacts {
         }
         Ok(nat)
     }
-}
-
-fn unprivileged() -> PortRange {
-    PortRange::new(FIRST_PORT, u32::from(u16::MAX)).unwrap_or(PortRange::ALL)
 }
 
 /// Works out what a configuration wants of the host.
@@ -166,7 +169,7 @@ pub(crate) fn make(config: &Config, facts: &HostFacts, journal: &Journal) -> Res
         }
     }
     for prefix in config.pool.iter().flat_map(|range| range.prefixes()) {
-        let own = prefix.length() == 32 && shared.contains(&prefix.network());
+        let own = prefix.length() == 32 && shared.contains(&prefix.first());
         if !own {
             plan.routes.insert(prefix);
         }
@@ -200,7 +203,7 @@ fn rules(config: &Config, facts: &HostFacts, side: Side) -> Vec<Rule> {
 fn host_destinations(config: &Config, facts: &HostFacts, side: Side) -> BTreeSet<Ipv4Prefix> {
     let shared = facts.shared(&config.pool);
     let visible = |address: &&Ipv4Addr| {
-        let inside = || config.inside_prefixes.iter().any(|prefix| prefix.range().contains(**address));
+        let inside = || config.inside_prefixes.iter().any(|prefix| prefix.contains(**address));
         let hidden = match side {
             Side::Inside => false,
             Side::Outside => inside(),
@@ -211,8 +214,8 @@ fn host_destinations(config: &Config, facts: &HostFacts, side: Side) -> BTreeSet
     own.chain(&facts.addresses.broadcast)
         .filter(visible)
         .chain(&[Ipv4Addr::BROADCAST])
-        .filter_map(|address| Ipv4Prefix::containing(*address, 32))
-        .chain(Ipv4Prefix::containing(Ipv4Addr::new(224, 0, 0, 0), 4))
+        .filter_map(|address| Ipv4Prefix::new(*address, 32).ok())
+        .chain(Ipv4Prefix::new(Ipv4Addr::new(224, 0, 0, 0), 4))
         .collect()
 }
 

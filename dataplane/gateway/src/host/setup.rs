@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nix::net::if_::if_nametoindex;
+use pinhole_dataplane::addr::Ipv4Prefix;
 
-use crate::config::prefix::Ipv4Prefix;
 use crate::datapath::OUTSIDE_TUN;
 use crate::host::command::{CommandError, Program, run};
 use crate::host::journal::{Change, Journal, JournalError};

@@ -13,7 +13,8 @@
 
 use std::fmt::Write as _;
 
-use crate::config::prefix::Ipv4Prefix;
+use pinhole_dataplane::addr::Ipv4Prefix;
+
 use crate::host::command::{CommandError, Program, run, run_batch};
 
 /// The preferences of one generation of filters: this one for what passes, the next for what is redirected. Two
@@ -58,8 +59,8 @@ impl Rule {
             }
             Self::ErrorsAbout(prefix, device) => format!(
                 "{ICMP_ERROR} match u32 {:#010x} {:#010x} at {QUOTED_DESTINATION} {}",
-                prefix.network().to_bits(),
-                prefix.mask(),
+                prefix.first().to_bits(),
+                !(prefix.first().to_bits() ^ prefix.last().to_bits()),
                 redirect(device)
             ),
         };

@@ -55,7 +55,7 @@ fn check_prints_every_error_with_file_line_and_column() {
     assert_eq!(output.status.code(), Some(1));
     let expected = "\
 bad.toml:1:10: inside is empty
-bad.toml:4:20: \"10.0.0.0/40\" has a prefix length that is not a number from 0 to 32
+bad.toml:4:20: \"10.0.0.0/40\" is not an IPv4 prefix such as 10.0.0.0/24
 bad.toml:8:1: unknown key \"enable\" in [[alg]]; known are protocol, enabled, services
 bad.toml:9:70: \"0\" is not a port from 1 to 65535
 ";

@@ -57,7 +57,7 @@ enabled = false
         "2:20: \"outside\" is an integer, but must be a string",
         "2:23: \"in 0\" is not an interface name: 1 to 15 printable characters without space, / or :",
         "3:1: unknown key \"colour\" in the file; known are inside, outside, nat, host, alg",
-        "5:20: \"10.0.0.5/24\" has host bits set; the network is 10.0.0.0/24",
+        "5:20: \"10.0.0.5/24\" has host bits set: did you mean 10.0.0.0/24?",
         "6:24: the pool's 10.0.0.9 overlaps with the inside prefix 10.0.0.0/24",
         "6:36: \"nonsense\" is not an IPv4 address",
         "7:9: \"0\" is not a port from 1 to 65535",
@@ -122,6 +122,12 @@ fn addresses_that_are_no_hosts_are_refused() {
 fn privileged_ports_are_not_for_subscribers() {
     let found = problems(&GOOD.replace("[[alg]]", "ports = \"1000-2000\"\n[[alg]]"));
     assert_eq!(found, ["6:9: the ports 1000-2000 start below 1024"]);
+}
+
+#[test]
+fn subscribers_ports_are_one_range() {
+    let found = problems(&GOOD.replace("[[alg]]", "ports = \"2000-3000,5000\"\n[[alg]]"));
+    assert_eq!(found, ["6:9: the ports 2000-3000,5000 are more than one range"]);
 }
 
 #[test]

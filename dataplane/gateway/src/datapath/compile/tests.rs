@@ -23,7 +23,7 @@ fn facts() -> HostFacts {
     let own = [Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(203, 0, 113, 2)].into();
     HostFacts {
         addresses: HostAddresses { own, broadcast: [].into() },
-        local_ports: crate::config::ports::PortRange::new(32_768, 60_999).unwrap(),
+        local_ports: PortRange::new(32_768, 60_999).unwrap(),
         mtu: 1400,
     }
 }
