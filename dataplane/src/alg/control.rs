@@ -22,6 +22,8 @@ pub struct Segment<'a> {
     pub ack: u32,
     /// The window field as on the wire, unscaled.
     pub window: u16,
+    /// The shift of the window scale option (RFC 7323), which only a SYN carries.
+    pub window_scale: Option<u8>,
     /// SYN flag.
     pub syn: bool,
     /// FIN flag.

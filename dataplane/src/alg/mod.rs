@@ -124,6 +124,11 @@ pub enum Refusal {
     NoPort,
     /// The ALG was turned off.
     Disabled,
+    /// The message is not well formed: a helper's own finding, never an arbiter's.
+    Malformed,
+    /// The message comes where the protocol does not allow it, as a reply that nobody asked for: a helper's own
+    /// finding, never an arbiter's.
+    OutOfTurn,
 }
 
 /// Why a pinhole closed.

@@ -241,7 +241,7 @@ impl Engine {
         } else if !info.has(tcp::SYN) && self.is_syn_sent(id) {
             return Err(DropReason::TcpState);
         }
-        let segment = segment_of(packet, &context.parsed, info);
+        let segment = segment_of(packet, &context.parsed, info, shift);
         let verdict = self
             .with_stream(context.snapshot, slot, context.now, |stream, decider, now| {
                 stream.handle_segment(direction, &segment, decider, now)
@@ -419,13 +419,19 @@ impl Engine {
     }
 }
 
-fn segment_of<'a>(packet: &'a Packet<'_>, parsed: &Parsed, info: TcpInfo) -> Segment<'a> {
+fn segment_of<'a>(
+    packet: &'a Packet<'_>,
+    parsed: &Parsed,
+    info: TcpInfo,
+    window_scale: Option<u8>,
+) -> Segment<'a> {
     let bytes = packet.bytes();
     let segment = bytes.get(parsed.transport_at..parsed.end).unwrap_or_default();
     Segment {
         seq: info.seq,
         ack: info.ack,
         window: info.window,
+        window_scale,
         syn: info.has(tcp::SYN),
         fin: info.has(tcp::FIN),
         rst: info.has(tcp::RST),

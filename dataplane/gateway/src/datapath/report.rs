@@ -130,6 +130,8 @@ const fn refusal(reason: Refusal) -> &'static str {
         Refusal::Limit => "limit",
         Refusal::NoPort => "no_port",
         Refusal::Disabled => "disabled",
+        Refusal::Malformed => "malformed",
+        Refusal::OutOfTurn => "out_of_turn",
     }
 }
 
