@@ -1,0 +1,119 @@
+//! First start: the provider, its administrator and the signing key.
+
+use crate::access::matrix;
+use crate::access::password::PasswordHasher;
+use crate::access::token::{Secret, SigningKeys, StoredKey};
+use crate::clock::{Clock, Timestamp};
+use crate::domain::kind::Kind;
+use crate::domain::name::{Description, Name, Tags};
+use crate::domain::object::{Draft, Object, Spec, Stamp};
+use crate::domain::permission::Grants;
+use crate::domain::profile::MasterProfile;
+use crate::domain::role::Role;
+use crate::domain::tenant::DEFAULT_MASTER_PROFILE;
+use crate::domain::user::{Password, User};
+use crate::domain::version::Version;
+use crate::error::{Error, Result};
+use crate::ids::{ObjectId, TenantId, UserId};
+use crate::store::tx::{Finish, TenantTx};
+use crate::store::{Store, objects, signing_keys, tenants, users};
+
+/// The provider's name until an administrator gives it another.
+const PROVIDER_NAME: &str = "provider";
+/// The first administrator's name.
+const FIRST_USERNAME: &str = "admin";
+
+/// What a start found or made.
+#[derive(Debug)]
+pub struct Started {
+    /// The keys that sign access tokens.
+    pub keys: SigningKeys,
+    /// The first administrator's login, to be shown once; only on the installation's first start.
+    pub first_login: Option<FirstLogin>,
+}
+
+/// A generated login.
+#[derive(Debug)]
+pub struct FirstLogin {
+    /// The user name.
+    pub username: String,
+    /// The password; it is kept by its hash only.
+    pub password: Secret,
+}
+
+/// Prepares a migrated database, once: of several replicas that start together, one does.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn start(store: &Store, clock: &dyn Clock) -> Result<Started> {
+    let now = clock.now();
+    let mut tx = store.system_tx().await?;
+    tx.serialize_starts().await?;
+    let mut stored = signing_keys::load(&mut tx).await?;
+    if stored.is_empty() {
+        let key = StoredKey::generate()?;
+        signing_keys::insert(&mut tx, &key, now).await?;
+        stored.push(key);
+    }
+    let keys = SigningKeys::load(&stored)?;
+    if tenants::provider(&mut tx).await?.is_some() {
+        tx.commit().await?;
+        return Ok(Started { keys, first_login: None });
+    }
+
+    let provider = TenantId::generate();
+    tenants::insert_provider(&mut tx, provider, &name(PROVIDER_NAME)?, now).await?;
+    let mut tx = tx.into_tenant(provider).await?;
+    let password = Secret::generate();
+    insert_administrator(&mut tx, provider, &password, now).await?;
+    insert_default_profile(&mut tx, &Stamp { at: now, by: None }).await?;
+    tx.finish(Finish::Commit).await?;
+    let first_login = Some(FirstLogin { username: FIRST_USERNAME.to_owned(), password });
+    Ok(Started { keys, first_login })
+}
+
+async fn insert_administrator(
+    tx: &mut TenantTx,
+    provider: TenantId,
+    password: &Secret,
+    now: Timestamp,
+) -> Result<()> {
+    let role = Role::ServiceProviderAdministrator;
+    let permit = matrix::authorize_administer(role)?;
+    let stamp = Stamp { at: now, by: None };
+    let user = User {
+        id: UserId::generate(),
+        tenant: provider,
+        username: name(FIRST_USERNAME)?,
+        email: None,
+        role,
+        version: Version::FIRST,
+        created: stamp.clone(),
+        updated: stamp,
+    };
+    let hash = PasswordHasher::new()?.hash(Password::candidate(password.reveal().to_owned())).await?;
+    users::insert(tx, &permit, &user, &hash).await
+}
+
+/// Adds the master profile that every tenant starts with.
+pub(super) async fn insert_default_profile(tx: &mut TenantTx, stamp: &Stamp) -> Result<()> {
+    let permit = matrix::authorize_create(Role::ServiceProviderAdministrator, Kind::MasterProfile)?;
+    let profile = Object {
+        id: ObjectId::generate(),
+        draft: Draft {
+            name: name(DEFAULT_MASTER_PROFILE)?,
+            description: Description::default(),
+            tags: Tags::default(),
+            spec: Spec::MasterProfile(MasterProfile::default()),
+        },
+        grants: Grants::default(),
+        version: Version::FIRST,
+        created: stamp.clone(),
+        updated: stamp.clone(),
+    };
+    objects::insert(tx, &permit, &profile).await
+}
+
+fn name(text: &str) -> Result<Name> {
+    Name::parse(text).map_err(|(_, detail)| Error::Internal(format!("the name {text:?} {detail}")))
+}

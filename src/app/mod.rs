@@ -1,0 +1,49 @@
+//! Use cases. Each one opens a [`scope::Scope`] (who, on which tenant, in one transaction), asks
+//! [`crate::access::matrix`] for a permit, and lets [`crate::store`] do it.
+
+pub mod alg_policies;
+pub mod auth;
+pub mod bootstrap;
+pub mod objects;
+pub mod permissions;
+mod references;
+pub mod scope;
+pub mod services;
+pub mod tenants;
+pub mod users;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::access::password::PasswordHasher;
+use crate::access::token::SigningKeys;
+use crate::clock::SharedClock;
+use crate::error::Result;
+use crate::store::Store;
+
+/// What every use case works with. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AppState {
+    /// The database.
+    pub store: Store,
+    /// The time of day.
+    pub clock: SharedClock,
+    /// The keys that sign access tokens.
+    pub keys: SigningKeys,
+    /// Hashes and compares passwords.
+    pub passwords: PasswordHasher,
+    /// Wakes the push reconciler. Carries no data: what is to be done stands in the database.
+    pub push_wake: Arc<Notify>,
+}
+
+impl AppState {
+    /// The state of a controller on a database that [`bootstrap::start`] has prepared.
+    ///
+    /// # Errors
+    /// Password hashing does not work on this system.
+    pub fn new(store: Store, clock: SharedClock, keys: SigningKeys) -> Result<Self> {
+        let passwords = PasswordHasher::new()?;
+        Ok(Self { store, clock, keys, passwords, push_wake: Arc::new(Notify::new()) })
+    }
+}

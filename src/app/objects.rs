@@ -1,0 +1,233 @@
+//! Creating, reading, changing and deleting objects of any kind.
+
+use serde_json::Value;
+
+use super::scope::{Precondition, Scope};
+use super::{alg_policies, references, services};
+use crate::access::matrix;
+use crate::domain::input::{FieldError, Report};
+use crate::domain::kind::Kind;
+use crate::domain::merge_patch::merge_patch;
+use crate::domain::object::{Draft, Object, Spec};
+use crate::domain::page::{ListQuery, Page};
+use crate::domain::permission::{Grants, Permission};
+use crate::domain::reference::ObjectRef;
+use crate::domain::version::Version;
+use crate::error::{Error, Result};
+use crate::ids::ObjectId;
+use crate::store::objects::{self as store, Related, Uses};
+use crate::store::tx::Finish;
+
+/// An object with all that an answer says about it.
+#[derive(Debug)]
+pub struct Detail {
+    /// The object, without the references that the caller may not see.
+    pub object: Object,
+    /// What the caller may do with it.
+    pub my_permission: Permission,
+    /// The objects that it refers to.
+    pub related: Related,
+    /// Who refers to it.
+    pub uses: Uses,
+    /// What is accepted and yet hardly meant.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something that is accepted and yet hardly meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The field, as a JSON pointer into the answer.
+    pub pointer: String,
+    /// What kind of warning it is.
+    pub code: WarningCode,
+    /// What is odd, for people.
+    pub detail: String,
+}
+
+/// The kinds of warning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WarningCode {
+    /// A service on a protocol that never uses its transport.
+    ServiceNeverMatches,
+}
+
+/// What a caller wants an object to be.
+#[derive(Debug)]
+pub enum Change {
+    /// This.
+    Replace(Value),
+    /// What it is, with this merge patch applied.
+    Merge(Value),
+}
+
+/// Creates an object.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::Invalid`], [`Error::NameTaken`].
+pub async fn create(mut scope: Scope, kind: Kind, mut document: Value, finish: Finish) -> Result<Detail> {
+    let permit = matrix::authorize_create(scope.actor.role, kind)?;
+    scope.tx.serialize_writes().await?;
+    let mut report = Report::new();
+    references::resolve(&mut scope, kind, &mut document, &mut report).await?;
+    let (draft, grants) = decode(kind, &document, report)?;
+    let stamp = scope.stamp();
+    let object = Object {
+        id: ObjectId::generate(),
+        draft,
+        grants: grants.unwrap_or_default(),
+        version: Version::FIRST,
+        created: stamp.clone(),
+        updated: stamp,
+    };
+    check(&mut scope, &object, &document).await?;
+    store::insert(&mut scope.tx, &permit, &object).await?;
+    answer(scope, object, finish).await
+}
+
+/// Reads an object.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn read(mut scope: Scope, kind: Kind, reference: &ObjectRef) -> Result<Detail> {
+    let object = find(&mut scope, kind, reference).await?;
+    answer(scope, object, Finish::Commit).await
+}
+
+/// Lists the objects of a kind.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn list(mut scope: Scope, kind: Kind, query: &ListQuery) -> Result<Page<Detail>> {
+    let page = store::list(&mut scope.tx, &scope.viewer, kind, query).await?;
+    let items = details(&mut scope, page.items).await?;
+    scope.tx.finish(Finish::Commit).await?;
+    Ok(Page { items, total: page.total })
+}
+
+/// Changes an object. A change that changes nothing makes no version.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`], [`Error::PreconditionRequired`], [`Error::Stale`],
+/// [`Error::Invalid`], [`Error::NameTaken`].
+pub async fn change(
+    mut scope: Scope,
+    kind: Kind,
+    reference: &ObjectRef,
+    precondition: &Precondition,
+    change: Change,
+    finish: Finish,
+) -> Result<Detail> {
+    scope.tx.serialize_writes().await?;
+    let saved = find(&mut scope, kind, reference).await?;
+    let permit = matrix::authorize_edit(scope.actor.role, &saved)?;
+    precondition.check(saved.version)?;
+
+    let visible = store::references(&mut scope.tx, &scope.viewer, &[&saved]).await?;
+    let hidden = |id: ObjectId| !visible.contains_key(&id);
+    let mut document = match change {
+        Change::Replace(document) => document,
+        Change::Merge(patch) => {
+            let mut seen = saved.draft.clone();
+            seen.spec.drop_hidden(&hidden);
+            let mut document = seen.encode();
+            merge_patch(&mut document, &patch);
+            document
+        }
+    };
+    let mut report = Report::new();
+    references::resolve(&mut scope, kind, &mut document, &mut report).await?;
+    let (mut draft, grants) = decode(kind, &document, report)?;
+    draft.spec.keep_hidden(&saved.draft.spec, &hidden);
+    let grants = grants.unwrap_or_else(|| saved.grants.clone());
+    if draft == saved.draft && grants == saved.grants {
+        return answer(scope, saved, finish).await;
+    }
+    let updated = scope.stamp();
+    let object = Object { draft, grants, version: saved.version.next(), updated, ..saved };
+    check(&mut scope, &object, &document).await?;
+    store::update(&mut scope.tx, &permit, &object).await?;
+    answer(scope, object, finish).await
+}
+
+/// Deletes an object that nothing refers to.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`], [`Error::PreconditionRequired`], [`Error::Stale`],
+/// [`Error::InUse`].
+pub async fn delete(
+    mut scope: Scope,
+    kind: Kind,
+    reference: &ObjectRef,
+    precondition: &Precondition,
+    finish: Finish,
+) -> Result<()> {
+    scope.tx.serialize_writes().await?;
+    let object = find(&mut scope, kind, reference).await?;
+    let permit = matrix::authorize_edit(scope.actor.role, &object)?;
+    precondition.check(object.version)?;
+    let mut uses = store::used_by(&mut scope.tx, &scope.viewer, &[object.id]).await?;
+    match store::delete(&mut scope.tx, &permit).await {
+        Ok(()) => scope.tx.finish(finish).await,
+        Err(Error::InUse { .. }) => Err(Error::InUse { by: uses.remove(&object.id).unwrap_or_default().by }),
+        Err(error) => Err(error),
+    }
+}
+
+/// Finds an object that the caller may see.
+pub(super) async fn find(scope: &mut Scope, kind: Kind, reference: &ObjectRef) -> Result<Object> {
+    store::find(&mut scope.tx, &scope.viewer, kind, reference).await?.ok_or(Error::NotFound)
+}
+
+/// Ends the transaction with the answer that describes an object.
+pub(super) async fn answer(mut scope: Scope, object: Object, finish: Finish) -> Result<Detail> {
+    let mut details = details(&mut scope, vec![object]).await?;
+    scope.tx.finish(finish).await?;
+    details.pop().ok_or_else(|| Error::Internal("an answer without its object".to_owned()))
+}
+
+async fn details(scope: &mut Scope, objects: Vec<Object>) -> Result<Vec<Detail>> {
+    let all: Vec<&Object> = objects.iter().collect();
+    let related = store::references(&mut scope.tx, &scope.viewer, &all).await?;
+    let ids: Vec<ObjectId> = objects.iter().map(|object| object.id).collect();
+    let mut uses = store::used_by(&mut scope.tx, &scope.viewer, &ids).await?;
+    let detail = |mut object: Object| {
+        object.draft.spec.drop_hidden(&|id| !related.contains_key(&id));
+        let links = object.draft.spec.links();
+        let related: Related = links
+            .iter()
+            .filter_map(|link| related.get(&link.to).map(|target| (link.to, target.clone())))
+            .collect();
+        Detail {
+            my_permission: matrix::permission(scope.actor.role, object.kind(), &object.grants),
+            warnings: alg_policies::warnings(&object.draft.spec, &related),
+            uses: uses.remove(&object.id).unwrap_or_default(),
+            related,
+            object,
+        }
+    };
+    Ok(objects.into_iter().map(detail).collect())
+}
+
+fn decode(kind: Kind, document: &Value, mut report: Report) -> Result<(Draft, Option<Grants>)> {
+    let decoded = Draft::decode(kind, document, &mut report);
+    if let Some((_, Some(grants))) = &decoded
+        && !matrix::keeps_an_editor(kind, grants)
+    {
+        report.error_at("/permissions", super::permissions::NO_EDITOR.0, super::permissions::NO_EDITOR.1);
+    }
+    match decoded {
+        Some(decoded) if report.is_empty() => Ok(decoded),
+        Some(_) | None => Err(Error::Invalid(report.into_errors())),
+    }
+}
+
+/// Holds an object against the rules that span objects.
+async fn check(scope: &mut Scope, object: &Object, document: &Value) -> Result<()> {
+    let errors: Vec<FieldError> = match &object.draft.spec {
+        Spec::Service(service) => services::check(scope, object.id, service).await?,
+        Spec::AlgPolicy(policy) => alg_policies::check(scope, policy, document).await?,
+        Spec::MasterProfile(_) => Vec::new(),
+    };
+    if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
+}

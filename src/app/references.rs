@@ -1,0 +1,50 @@
+//! References in a request's body, to ids.
+
+use serde_json::Value;
+
+use super::scope::Scope;
+use crate::domain::input::{Code, Report};
+use crate::domain::kind::Kind;
+use crate::domain::object::places;
+use crate::domain::reference::ObjectRef;
+use crate::error::Result;
+use crate::store::objects;
+
+/// Replaces each reference in a document (`"<id>"`, `"name:..."`, or `{"id": "<id>", ...}` as answers have it) by the
+/// id alone, and reports those that lead to nothing the caller can see. What has no such form is left as it is,
+/// for the decoder to report.
+pub(super) async fn resolve(
+    scope: &mut Scope,
+    kind: Kind,
+    document: &mut Value,
+    report: &mut Report,
+) -> Result<()> {
+    let (mut found, mut wanted) = (Vec::new(), Vec::new());
+    for place in places(kind, document) {
+        if let Some(reference) = document.pointer(&place.pointer).and_then(parse) {
+            wanted.push((place.kind, reference));
+            found.push(place);
+        }
+    }
+    let ids = objects::resolve(&mut scope.tx, &scope.viewer, &wanted).await?;
+    for (place, id) in found.iter().zip(ids) {
+        match (document.pointer_mut(&place.pointer), id) {
+            (Some(value), Some(id)) => *value = Value::from(id.to_string()),
+            (_, None) => {
+                let detail = format!("there is no such {}", place.kind.title());
+                report.error_at(&place.pointer, Code::NoSuchObject, detail);
+            }
+            (None, Some(_)) => {}
+        }
+    }
+    Ok(())
+}
+
+fn parse(value: &Value) -> Option<ObjectRef> {
+    let text = match value {
+        Value::String(text) => Some(text.as_str()),
+        Value::Object(fields) => fields.get("id").and_then(Value::as_str),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
+    };
+    text.and_then(ObjectRef::parse)
+}

@@ -1,0 +1,91 @@
+//! Who is calling, on which tenant, in one transaction.
+
+use super::AppState;
+use crate::access::actor::Actor;
+use crate::access::matrix::Viewer;
+use crate::access::token::Claims;
+use crate::clock::Timestamp;
+use crate::domain::object::Stamp;
+use crate::domain::reference::Ref;
+use crate::domain::tenant::Tenant;
+use crate::domain::version::Version;
+use crate::error::{Error, Result, Unauthenticated};
+use crate::ids::TenantId;
+use crate::store::tx::TenantTx;
+use crate::store::users;
+
+/// What a use case of a signed-in caller runs in.
+#[derive(Debug)]
+pub struct Scope {
+    /// The transaction, which sees the tenant.
+    pub tx: TenantTx,
+    /// The caller.
+    pub actor: Actor,
+    /// The tenant that the request acts on.
+    pub tenant: Tenant,
+    /// The caller's eyes.
+    pub viewer: Viewer,
+    /// When the request is handled.
+    pub now: Timestamp,
+}
+
+impl Scope {
+    /// Now, by the caller.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        Stamp { at: self.now, by: Some(self.actor.by()) }
+    }
+}
+
+impl AppState {
+    /// Opens a scope on the tenant that a path names.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when the user or the sign-in is no more, [`Error::NotFound`] when the caller
+    /// cannot see the tenant.
+    pub async fn scope(&self, claims: &Claims, tenant: &Ref<TenantId>) -> Result<Scope> {
+        let now = self.clock.now();
+        let mut tx = self.store.tenant_tx(claims.tenant).await?;
+        let Some((actor, tenant)) = users::caller(&mut tx, claims, tenant, now).await? else {
+            return Err(Error::Unauthenticated(Unauthenticated::Ended));
+        };
+        let tenant = tenant.ok_or(Error::NotFound)?;
+        tx.act_on(&tenant).await?;
+        let viewer = Viewer::of(&actor);
+        Ok(Scope { tx, actor, tenant, viewer, now })
+    }
+
+    /// Opens a scope on the tenant that the caller belongs to.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when the user or the sign-in is no more.
+    pub async fn home_scope(&self, claims: &Claims) -> Result<Scope> {
+        self.scope(claims, &Ref::Id(claims.tenant)).await
+    }
+}
+
+/// What a change demands of the version that it changes: the If-Match of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Precondition {
+    /// The caller did not say, which is not accepted.
+    Missing,
+    /// Any version.
+    Any,
+    /// One of these versions. None of them may be one that ever existed.
+    OneOf(Vec<Version>),
+}
+
+impl Precondition {
+    /// Holds the current version against it.
+    ///
+    /// # Errors
+    /// [`Error::PreconditionRequired`] or [`Error::Stale`].
+    pub fn check(&self, current: Version) -> Result<()> {
+        match self {
+            Self::Missing => Err(Error::PreconditionRequired),
+            Self::Any => Ok(()),
+            Self::OneOf(versions) if versions.contains(&current) => Ok(()),
+            Self::OneOf(_) => Err(Error::Stale { current }),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The kinds of object that a tenant configures.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// A kind of object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A user-defined service.
+    Service,
+    /// An ALG policy.
+    AlgPolicy,
+    /// A master profile.
+    MasterProfile,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Service, Self::AlgPolicy, Self::MasterProfile];
+
+    /// The word that stands for the kind in the database and in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::AlgPolicy => "alg_policy",
+            Self::MasterProfile => "master_profile",
+        }
+    }
+
+    /// The collection's name in paths.
+    #[must_use]
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Service => "services",
+            Self::AlgPolicy => "alg-policies",
+            Self::MasterProfile => "master-profiles",
+        }
+    }
+
+    /// What people call one of the kind.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::AlgPolicy => "ALG policy",
+            Self::MasterProfile => "master profile",
+        }
+    }
+
+    /// The kind that a word from the database stands for.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

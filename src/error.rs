@@ -1,0 +1,128 @@
+//! What can go wrong in a use case, told apart from how it travels: `http` turns it into a problem document.
+//!
+//! What a caller may read stands in the public variants; [`Error::Unavailable`] and [`Error::Internal`] carry text
+//! for the log only.
+
+use thiserror::Error;
+
+use crate::domain::input::FieldError;
+use crate::domain::kind::Kind;
+use crate::domain::version::Version;
+use crate::ids::ObjectId;
+
+/// The outcome of a use case.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a use case did not do what was asked.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Fields are wrong or unknown; all of them.
+    #[error("{} fields are invalid", .0.len())]
+    Invalid(Vec<FieldError>),
+    /// A parameter does not parse.
+    #[error("parameter {parameter}: {detail}")]
+    Parameter {
+        /// Its name.
+        parameter: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The caller did not prove who it is.
+    #[error("unauthenticated: {0}")]
+    Unauthenticated(Unauthenticated),
+    /// The token endpoint refuses the grant, RFC 6749 section 5.2.
+    #[error("grant refused: {0}")]
+    Grant(GrantRefusal),
+    /// The caller sees the object and may not do this.
+    #[error("forbidden: {0}")]
+    Forbidden(&'static str),
+    /// Absent, hidden, or another tenant's.
+    #[error("not found")]
+    NotFound,
+    /// Another object of the kind has the name.
+    #[error("name taken: {name}")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// Others refer to the object.
+    #[error("in use")]
+    InUse {
+        /// Those of them that the caller may see.
+        by: Vec<Named>,
+    },
+    /// The tenant still holds something.
+    #[error("the tenant is not empty")]
+    TenantNotEmpty,
+    /// A change without a precondition.
+    #[error("precondition required")]
+    PreconditionRequired,
+    /// The object has changed since.
+    #[error("stale: the current version is {current}")]
+    Stale {
+        /// The version that it has now.
+        current: Version,
+    },
+    /// Too much at once; the same request may succeed later.
+    #[error("too many requests")]
+    TooMany,
+    /// The database does not answer, or not now.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// A defect.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+/// Why a request counts as not signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Unauthenticated {
+    /// No bearer token was sent.
+    #[error("no access token was sent")]
+    NoToken,
+    /// The token is not one of ours, or is damaged.
+    #[error("the access token is not valid")]
+    BadToken,
+    /// The token was good once.
+    #[error("the access token has expired")]
+    ExpiredToken,
+    /// The user or the sign-in does not exist any more.
+    #[error("the sign-in has ended")]
+    Ended,
+}
+
+/// Why the token endpoint gives no token, RFC 6749 section 5.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum GrantRefusal {
+    /// Wrong user name or password; the two are not told apart.
+    #[error("the user name or the password is wrong")]
+    WrongPassword,
+    /// The refresh token is unknown, used, expired or revoked.
+    #[error("the refresh token is not valid")]
+    BadRefreshToken,
+    /// A grant type that this server does not have.
+    #[error("grant_type is to be \"password\" or \"refresh_token\"")]
+    UnsupportedGrantType,
+    /// A parameter is missing or doubled.
+    #[error("a parameter of the grant is missing or repeated")]
+    BadRequest,
+}
+
+/// An object by id and name, as other objects and errors refer to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its id.
+    pub id: ObjectId,
+    /// Its name.
+    pub name: String,
+}
+
+impl Error {
+    /// One field that is wrong.
+    #[must_use]
+    pub fn field(error: FieldError) -> Self {
+        Self::Invalid(vec![error])
+    }
+}

@@ -1,0 +1,13 @@
+//! Requests to typed values, once.
+
+mod body;
+mod caller;
+mod path;
+mod precondition;
+mod query;
+
+pub(super) use self::body::{FormBody, JsonBody, MAX_BODY_BYTES, PatchBody};
+pub(super) use self::caller::Caller;
+pub(super) use self::path::{ObjectPath, TenantPath, UserPath};
+pub(super) use self::precondition::{IfMatch, IfNoneMatch};
+pub(super) use self::query::{List, NoQuery, Write};

@@ -1,0 +1,64 @@
+//! What a path names. A segment that can name nothing is not found, like one that names nothing.
+
+use std::collections::HashMap;
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+
+use crate::app::AppState;
+use crate::domain::reference::{ObjectRef, Ref};
+use crate::error::Error;
+use crate::http::problem::{Problem, Result};
+use crate::ids::{TenantId, UserId};
+
+/// `/v1/tenants/{tenant}`: by id, by name, or as `name:...`.
+#[derive(Debug)]
+pub(in crate::http) struct TenantPath(pub(in crate::http) Ref<TenantId>);
+
+/// `.../{tenant}/<kind>/{id}`
+#[derive(Debug)]
+pub(in crate::http) struct ObjectPath(pub(in crate::http) Ref<TenantId>, pub(in crate::http) ObjectRef);
+
+/// `.../{tenant}/users/{id}`
+#[derive(Debug)]
+pub(in crate::http) struct UserPath(pub(in crate::http) Ref<TenantId>, pub(in crate::http) Ref<UserId>);
+
+impl FromRequestParts<AppState> for TenantPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let segments = segments(parts, state).await?;
+        Ok(Self(tenant(&segments).ok_or(Error::NotFound)?))
+    }
+}
+
+impl FromRequestParts<AppState> for ObjectPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let segments = segments(parts, state).await?;
+        let object = segments.get("id").and_then(|text| ObjectRef::parse(text));
+        Ok(Self(tenant(&segments).ok_or(Error::NotFound)?, object.ok_or(Error::NotFound)?))
+    }
+}
+
+impl FromRequestParts<AppState> for UserPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let segments = segments(parts, state).await?;
+        let user = segments.get("id").and_then(|text| Ref::parse(text));
+        Ok(Self(tenant(&segments).ok_or(Error::NotFound)?, user.ok_or(Error::NotFound)?))
+    }
+}
+
+fn tenant(segments: &HashMap<String, String>) -> Option<Ref<TenantId>> {
+    segments.get("tenant").and_then(|text| Ref::parse_bare(text))
+}
+
+async fn segments(parts: &mut Parts, state: &AppState) -> Result<HashMap<String, String>> {
+    match Path::<HashMap<String, String>>::from_request_parts(parts, state).await {
+        Ok(Path(segments)) => Ok(segments),
+        Err(_) => Err(Error::NotFound.into()),
+    }
+}

@@ -1,0 +1,78 @@
+//! Query parameters; one that does not exist is an error, since what was meant by it would not happen.
+
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+
+use crate::app::AppState;
+use crate::domain::page::ListQuery;
+use crate::error::Error;
+use crate::http::problem::{Problem, Result};
+use crate::store::tx::Finish;
+
+/// The parameters of a list.
+#[derive(Debug)]
+pub(in crate::http) struct List(pub(in crate::http) ListQuery);
+
+/// The parameters of a write: whether to keep what it does.
+#[derive(Debug)]
+pub(in crate::http) struct Write(pub(in crate::http) Finish);
+
+/// No parameters.
+#[derive(Debug)]
+pub(in crate::http) struct NoQuery;
+
+impl FromRequestParts<AppState> for List {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
+        let parameters = parameters(parts)?;
+        let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        match ListQuery::parse(pairs) {
+            Ok(query) => Ok(Self(query)),
+            Err((parameter, detail)) => Err(Error::Parameter { parameter, detail }.into()),
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for Write {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
+        let mut finish = Finish::Commit;
+        for (name, value) in parameters(parts)? {
+            finish = match (name.as_str(), value.as_str()) {
+                ("dry_run", "true") => Finish::Rollback,
+                ("dry_run", "false") => Finish::Commit,
+                ("dry_run", _) => return Err(bad(name, "is to be true or false")),
+                _ => return Err(unknown(name)),
+            };
+        }
+        Ok(Self(finish))
+    }
+}
+
+impl FromRequestParts<AppState> for NoQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
+        match parameters(parts)?.into_iter().next() {
+            None => Ok(Self),
+            Some((name, _)) => Err(unknown(name)),
+        }
+    }
+}
+
+fn parameters(parts: &Parts) -> Result<Vec<(String, String)>> {
+    match Query::<Vec<(String, String)>>::try_from_uri(&parts.uri) {
+        Ok(Query(parameters)) => Ok(parameters),
+        Err(_) => Err(bad("the query".to_owned(), "does not parse")),
+    }
+}
+
+fn unknown(name: String) -> Problem {
+    bad(name, "there is no such parameter")
+}
+
+fn bad(parameter: String, detail: &str) -> Problem {
+    Error::Parameter { parameter, detail: detail.to_owned() }.into()
+}

@@ -1,0 +1,5 @@
+//! What happens to every request and response.
+
+pub(super) mod problem;
+pub(super) mod request_id;
+pub(super) mod security;

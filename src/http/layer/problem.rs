@@ -1,0 +1,50 @@
+//! Writes problem documents, also for errors that a library answered with in its own way, and logs the ones that
+//! are the server's.
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use super::request_id::RequestId;
+use crate::http::problem::Problem;
+
+const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// The middleware.
+pub(in crate::http) async fn render(request: Request, next: Next) -> Response {
+    let instance = request.uri().path().to_owned();
+    let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    let mut response = next.run(request).await;
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let problem = response.extensions_mut().remove().unwrap_or_else(|| Problem::of_status(status));
+    if let Some(text) = problem.internal_text() {
+        tracing::error!(request.id = %request_id, request.path = %instance, "request failed: {text}");
+    }
+    let status = problem.status();
+    let mut headers = std::mem::take(response.headers_mut());
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
+    // Made with the problem's own headers, should a bare response have been given one.
+    let bare = problem.clone().into_response();
+    for (name, value) in bare.headers() {
+        headers.entry(name).or_insert_with(|| value.clone());
+    }
+    let mut rendered = (status, Json(problem.view(instance, request_id))).into_response();
+    *rendered.headers_mut() = headers;
+    rendered
+}
+
+/// What a handler that panicked is answered with.
+pub(in crate::http) fn of_panic(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    Problem::internal(format!("panic: {text}")).into_response()
+}

@@ -1,0 +1,12 @@
+//! HTTP: extract, call [`crate::app`], view. Errors become problem documents here and nowhere else.
+
+mod etag;
+mod extract;
+mod layer;
+mod openapi;
+mod problem;
+mod router;
+mod v1;
+
+pub use self::openapi::openapi_json;
+pub use self::router::router;

@@ -1,0 +1,182 @@
+//! The OpenAPI document: what the handlers' attributes say, plus what holds for all of them.
+
+use axum::Router;
+use axum::http::header;
+use axum::routing::get;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    ComponentsBuilder, ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
+    Required, ResponseBuilder, SecurityRequirement, Type,
+};
+use utoipa::{PartialSchema as _, ToSchema as _};
+
+use super::problem::ProblemView;
+use super::router::api;
+use crate::app::AppState;
+
+const SCHEME: &str = "bearer";
+const PROBLEM: &str = "application/problem+json";
+
+/// The OpenAPI document, formatted as it is committed.
+///
+/// # Panics
+/// Never: the document consists of strings and maps with string keys.
+#[must_use]
+pub fn openapi_json() -> String {
+    let text = complete().to_pretty_json().unwrap_or_default();
+    format!("{text}\n")
+}
+
+/// Serves the document.
+pub(super) fn routes() -> Router<AppState> {
+    let document = openapi_json();
+    let serve = move || {
+        let document = document.clone();
+        async move { ([(header::CONTENT_TYPE, "application/json")], document) }
+    };
+    Router::new().route("/openapi.json", get(serve))
+}
+
+/// The document without its paths.
+pub(super) fn document() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("Pinhole")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("Application Layer Gateway policies for the tenants of a service provider."))
+        .build();
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    let mut schemas = Vec::new();
+    ProblemView::schemas(&mut schemas);
+    schemas.push((ProblemView::name().into_owned(), ProblemView::schema()));
+    let components = ComponentsBuilder::new()
+        .schemas_from_iter(schemas)
+        .security_scheme(SCHEME, SecurityScheme::Http(bearer))
+        .build();
+    OpenApiBuilder::new()
+        .info(info)
+        .components(Some(components))
+        .security(Some([SecurityRequirement::new(SCHEME, Vec::<String>::new())]))
+        .build()
+}
+
+fn complete() -> OpenApi {
+    let (_, mut document) = api().split_for_parts();
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in operations(item) {
+            describe(path, method, operation);
+        }
+    }
+    document
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    [
+        (Method::Get, &mut item.get),
+        (Method::Post, &mut item.post),
+        (Method::Put, &mut item.put),
+        (Method::Patch, &mut item.patch),
+        (Method::Delete, &mut item.delete),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| operation.as_mut().map(|operation| (method, operation)))
+}
+
+/// Adds what follows from an operation's path and method: path parameters, conditions, problems.
+fn describe(path: &str, method: Method, operation: &mut Operation) {
+    let signed_in = operation.security.is_none();
+    let object = path.ends_with('}') || path.ends_with("/permissions");
+    let attachment = path.ends_with("/attach") || path.ends_with("/detach");
+    let user = path.contains("/users");
+    let conditional = (object && method != Method::Get && !user) || attachment;
+
+    let mut parameters = Vec::new();
+    if path.contains("{tenant}") {
+        parameters.push(parameter("tenant", ParameterIn::Path, true, "A tenant by id or name"));
+    }
+    if path.contains("{id}") {
+        let detail = "By id, or by name as `name:example`";
+        parameters.push(parameter("id", ParameterIn::Path, true, detail));
+    }
+    if conditional {
+        let detail = "The ETag of the version that is changed";
+        parameters.push(parameter("If-Match", ParameterIn::Header, !attachment, detail));
+    }
+    if object && method == Method::Get {
+        let detail = "The ETag of what the caller has";
+        parameters.push(parameter("If-None-Match", ParameterIn::Header, false, detail));
+        respond_bare(operation, "304", "The caller has it already");
+    }
+    let own = operation.parameters.take().unwrap_or_default();
+    operation.parameters = Some(parameters.into_iter().map(RefOr::T).chain(own).collect());
+
+    respond(operation, "400", "The body is no JSON, or a parameter does not parse");
+    if signed_in {
+        respond(operation, "401", "No, bad or expired access token");
+    }
+    if path.starts_with("/v1/tenants") {
+        if method != Method::Get || user {
+            respond(operation, "403", "Visible, not allowed");
+        }
+        if path.contains('{') {
+            respond(operation, "404", "Absent, hidden, or another tenant's");
+        }
+    }
+    if matches!(method, Method::Post | Method::Put | Method::Patch | Method::Delete) && signed_in {
+        respond(operation, "409", "The name is taken, or the object is in use");
+    }
+    if conditional {
+        respond(operation, "412", "If-Match is stale; the answer carries the current version's ETag");
+        if !attachment {
+            respond(operation, "428", "If-Match is missing");
+        }
+    }
+    if operation.request_body.is_some() {
+        respond(operation, "413", "The body is over 1 MiB");
+        respond(operation, "415", "The body is of another media type");
+        if signed_in {
+            respond(operation, "422", "Fields are wrong or unknown: every error, each with its pointer");
+        } else {
+            respond(operation, "429", "Too many sign-ins at once");
+        }
+    }
+    respond(operation, "500", "An error of the server");
+    respond(operation, "503", "The database does not answer; see Retry-After");
+}
+
+fn parameter(
+    name: &str,
+    place: ParameterIn,
+    required: bool,
+    description: &str,
+) -> utoipa::openapi::path::Parameter {
+    let schema = ObjectBuilder::new().schema_type(Type::String).build();
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(place)
+        .required(if required { Required::True } else { Required::False })
+        .description(Some(description))
+        .schema(Some(schema))
+        .build()
+}
+
+fn respond(operation: &mut Operation, status: &str, description: &str) {
+    let schema = Ref::from_schema_name(ProblemView::name());
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    let response = ResponseBuilder::new().description(description).content(PROBLEM, content).build();
+    operation.responses.responses.entry(status.to_owned()).or_insert_with(|| response.into());
+}
+
+fn respond_bare(operation: &mut Operation, status: &str, description: &str) {
+    let response = ResponseBuilder::new().description(description).build();
+    operation.responses.responses.entry(status.to_owned()).or_insert_with(|| response.into());
+}

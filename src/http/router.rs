@@ -1,0 +1,71 @@
+//! Every route, and what every request passes through.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::MatchedPath;
+use axum::http::{Request, StatusCode, header};
+use axum::middleware::from_fn;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::{DefaultOnResponse, TraceLayer};
+use tracing::Level;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::layer::request_id::RequestId;
+use super::layer::{problem, request_id, security};
+use super::{openapi, v1};
+use crate::app::AppState;
+
+/// How long a request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bodies beyond this are cut off wherever they are read; the extractors answer for those beyond 1 MiB.
+const HARD_BODY_LIMIT: usize = 2 * super::extract::MAX_BODY_BYTES;
+
+/// The controller's HTTP service.
+pub fn router(state: AppState) -> Router {
+    let (router, _) = api().split_for_parts();
+    router
+        .merge(openapi::routes())
+        .with_state(state)
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+        .layer(RequestBodyLimitLayer::new(HARD_BODY_LIMIT))
+        .layer(CatchPanicLayer::custom(problem::of_panic))
+        .layer(from_fn(problem::render))
+        .layer(from_fn(security::defend))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(span)
+                .on_response(DefaultOnResponse::new().level(Level::DEBUG))
+                .on_failure(()),
+        )
+        .layer(from_fn(request_id::assign))
+        .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION]))
+}
+
+/// The API's routes with their documentation.
+pub(super) fn api() -> OpenApiRouter<AppState> {
+    let tenant = OpenApiRouter::new()
+        .nest("/services", v1::services::routes())
+        .nest("/alg-policies", v1::alg_policies::routes().merge(v1::alg_policies::attachment_routes()))
+        .nest("/master-profiles", v1::master_profiles::routes())
+        .nest("/users", v1::users::routes());
+    OpenApiRouter::with_openapi(openapi::document())
+        .nest("/v1/auth", v1::auth::routes())
+        .nest("/v1/tenants", v1::tenants::routes())
+        .nest("/v1/tenants/{tenant}", tenant)
+        .nest("/.well-known", v1::auth::well_known_routes())
+}
+
+fn span<B>(request: &Request<B>) -> tracing::Span {
+    let id = request.extensions().get::<RequestId>().map(|id| id.0.as_str());
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    tracing::info_span!(
+        "request",
+        request.id = id,
+        http.method = %request.method(),
+        http.route = route,
+    )
+}

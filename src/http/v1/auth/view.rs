@@ -1,0 +1,108 @@
+//! How tokens and the caller look.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::access::actor::Actor;
+use crate::app::auth::Tokens;
+use crate::domain::role::Role;
+use crate::domain::tenant::Tenant;
+use crate::ids::{TenantId, UserId};
+
+/// A grant, as a form.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "the schema of a form, which the handler reads field by field")]
+pub(super) struct GrantInput {
+    grant_type: GrantType,
+    /// With `password`.
+    username: Option<String>,
+    /// With `password`.
+    #[schema(format = Password)]
+    password: Option<String>,
+    /// With `refresh_token`.
+    refresh_token: Option<String>,
+}
+
+/// The grants that there are.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "the schema of a form, which the handler reads field by field")]
+pub(super) enum GrantType {
+    Password,
+    RefreshToken,
+}
+
+/// Tokens.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Tokens)]
+pub(super) struct TokenView {
+    /// A JWT, to be sent as `Authorization: Bearer ...`.
+    access_token: String,
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Seconds until the access token expires.
+    #[schema(example = 900)]
+    expires_in: i64,
+    /// Good for one refresh. Presenting it a second time ends the sign-in.
+    refresh_token: String,
+}
+
+impl TokenView {
+    /// The tokens in the clear.
+    pub(super) fn new(tokens: Tokens) -> Self {
+        Self {
+            access_token: tokens.access_token,
+            token_type: "Bearer",
+            expires_in: tokens.expires_in_s,
+            refresh_token: tokens.refresh_token.reveal().to_owned(),
+        }
+    }
+}
+
+/// The caller.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Me {
+    id: UserId,
+    username: String,
+    tenant: TenantRef,
+    role: Role,
+    can_act_on: Reach,
+}
+
+/// A tenant by id and name.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TenantReference)]
+pub(super) struct TenantRef {
+    id: TenantId,
+    name: String,
+}
+
+/// The tenants that a user can act on.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Reach {
+    /// The user's own.
+    Own,
+    /// The provider and every enterprise of it.
+    AllEnterprises,
+}
+
+impl Me {
+    /// The view of the caller.
+    pub(super) fn new(actor: &Actor, home: &Tenant) -> Self {
+        Self {
+            id: actor.user,
+            username: actor.username.clone(),
+            tenant: TenantRef { id: home.id, name: home.draft.name.to_string() },
+            role: actor.role,
+            can_act_on: if actor.acts_on_enterprises() { Reach::AllEnterprises } else { Reach::Own },
+        }
+    }
+}
+
+/// A JSON Web Key Set.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "the schema of what the library serializes")]
+pub(super) struct KeySet {
+    keys: Vec<serde_json::Map<String, serde_json::Value>>,
+}

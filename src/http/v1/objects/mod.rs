@@ -1,0 +1,5 @@
+//! What the resources of all kinds have in common: how they are answered, and the endpoints themselves.
+
+pub(super) mod endpoints;
+pub(super) mod respond;
+pub(super) mod view;

@@ -1,0 +1,210 @@
+//! The parts of an answer that all objects have.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::access::matrix;
+use crate::app::objects::{Detail, Warning, WarningCode};
+use crate::domain::kind::Kind;
+use crate::domain::object::By;
+use crate::domain::page::{ListQuery, Page};
+use crate::domain::permission::Permission;
+use crate::domain::role::Role;
+use crate::domain::version::Version;
+use crate::error::Named;
+use crate::ids::ObjectId;
+
+/// What every object has.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ObjectFields)]
+pub(in crate::http) struct Common {
+    /// The id, which never changes.
+    id: ObjectId,
+    /// The name, unique per tenant and kind without regard to case.
+    #[schema(min_length = 1, max_length = 63, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: String,
+    /// Free text.
+    #[schema(max_length = 1024)]
+    description: String,
+    /// In order.
+    #[schema(max_items = 32)]
+    tags: Vec<String>,
+    /// How often it was saved.
+    version: Version,
+    created_at: DateTime<Utc>,
+    /// `null` for what the installation made by itself.
+    created_by: Option<By>,
+    updated_at: DateTime<Utc>,
+    updated_by: Option<By>,
+    /// What each role may do with it.
+    #[schema(min_items = 4, max_items = 4)]
+    permissions: Vec<PermissionView>,
+    /// What the caller may do with it.
+    my_permission: Permission,
+    /// Who refers to it, as far as the caller may see them: the first 100.
+    used_by: Vec<NamedView>,
+    /// How many refer to it, as far as the caller may see them.
+    #[schema(minimum = 0)]
+    used_by_total: i64,
+    /// What is accepted and yet hardly meant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<WarningView>,
+}
+
+/// What a role may do with an object.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RolePermission)]
+pub(in crate::http) struct PermissionView {
+    role: Role,
+    permission: Permission,
+    /// Whether it is the role's default, nothing being set on the object.
+    inherited: bool,
+}
+
+/// An object by kind, id and name.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = ObjectReference)]
+pub(in crate::http) struct NamedView {
+    kind: Kind,
+    id: ObjectId,
+    name: String,
+}
+
+/// An object by id and name, where its kind goes without saying.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Reference)]
+pub(in crate::http) struct RefView {
+    id: ObjectId,
+    name: String,
+}
+
+/// Something that is accepted and yet hardly meant.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Warning)]
+pub(in crate::http) struct WarningView {
+    /// The field, as a JSON pointer into the answer.
+    pointer: String,
+    #[serde(rename = "type")]
+    kind: WarningCode,
+    detail: String,
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct List<T> {
+    items: Vec<T>,
+    /// The page, counted from 1.
+    page: u32,
+    per_page: u32,
+    /// How many there are on all pages, of those that the caller may see.
+    #[schema(minimum = 0)]
+    total: i64,
+}
+
+impl<T> List<T> {
+    /// A page as an answer has it.
+    pub(in crate::http) fn new(page: Page<T>, query: &ListQuery) -> Self {
+        Self { items: page.items, page: query.page, per_page: query.per_page, total: page.total }
+    }
+}
+
+impl Common {
+    /// The common part of an object.
+    pub(in crate::http) fn new(detail: &Detail) -> Self {
+        let object = &detail.object;
+        Self {
+            id: object.id,
+            name: object.draft.name.to_string(),
+            description: object.draft.description.as_str().to_owned(),
+            tags: object.draft.tags.iter().map(str::to_owned).collect(),
+            version: object.version,
+            created_at: object.created.at,
+            created_by: object.created.by.clone(),
+            updated_at: object.updated.at,
+            updated_by: object.updated.by.clone(),
+            permissions: permissions(detail),
+            my_permission: detail.my_permission,
+            used_by: detail.uses.by.iter().cloned().map(NamedView::from).collect(),
+            used_by_total: detail.uses.total,
+            warnings: detail.warnings.iter().map(WarningView::from).collect(),
+        }
+    }
+}
+
+/// The permission block of an object.
+pub(in crate::http) fn permissions(detail: &Detail) -> Vec<PermissionView> {
+    let object = &detail.object;
+    let view = |role: Role| PermissionView {
+        role,
+        permission: matrix::permission(role, object.kind(), &object.grants),
+        inherited: object.grants.set_for(role).is_none(),
+    };
+    Role::ALL.into_iter().map(view).collect()
+}
+
+impl RefView {
+    /// An object that another one refers to; `None` when the caller may not see it.
+    pub(in crate::http) fn of(detail: &Detail, id: ObjectId) -> Option<Self> {
+        detail.related.get(&id).map(|object| Self { id, name: object.draft.name.to_string() })
+    }
+}
+
+impl From<Named> for NamedView {
+    fn from(named: Named) -> Self {
+        Self { kind: named.kind, id: named.id, name: named.name }
+    }
+}
+
+impl From<&Warning> for WarningView {
+    fn from(warning: &Warning) -> Self {
+        Self { pointer: warning.pointer.clone(), kind: warning.code, detail: warning.detail.clone() }
+    }
+}
+
+/// A change of permissions: roles that are left out keep theirs, `null` gives a role its default back.
+#[derive(Debug, ToSchema)]
+#[expect(
+    dead_code,
+    reason = "the schema of a body; the decoder stands in the domain, since it reports all errors"
+)]
+pub(in crate::http) struct PermissionChange {
+    service_provider_administrator: Option<Permission>,
+    service_provider_operator: Option<Permission>,
+    enterprise_administrator: Option<Permission>,
+    enterprise_operator: Option<Permission>,
+}
+
+/// A permission of a role in a body.
+#[derive(Debug, ToSchema)]
+#[schema(as = RolePermissionInput)]
+#[expect(
+    dead_code,
+    reason = "the schema of a body; the decoder stands in the domain, since it reports all errors"
+)]
+pub(in crate::http) struct PermissionInput {
+    role: Role,
+    permission: Permission,
+    /// Gives the role its default, whatever `permission` says.
+    inherited: Option<bool>,
+}
+
+/// What every object's body can have. Fields that only answers have may be sent back and change nothing.
+#[derive(Debug, ToSchema)]
+#[schema(as = ObjectFieldsInput)]
+#[expect(
+    dead_code,
+    reason = "the schema of a body; the decoder stands in the domain, since it reports all errors"
+)]
+pub(in crate::http) struct CommonInput {
+    /// Unique per tenant and kind without regard to case.
+    #[schema(min_length = 1, max_length = 63, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: String,
+    /// Free text.
+    #[schema(max_length = 1024)]
+    description: Option<String>,
+    #[schema(max_items = 32)]
+    tags: Option<Vec<String>>,
+    /// Roles that are left out have their defaults; without the field, permissions stay as they are.
+    permissions: Option<Vec<PermissionInput>>,
+}

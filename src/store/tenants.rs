@@ -1,0 +1,199 @@
+//! Tenants.
+
+use sqlx::FromRow;
+use sqlx::types::Json;
+
+use super::error::violates;
+use super::tx::{SystemTx, TenantTx};
+use crate::access::permit::{AdministerTenants, Permit};
+use crate::clock::Timestamp;
+use crate::domain::input::Report;
+use crate::domain::name::Name;
+use crate::domain::object::{By, Stamp};
+use crate::domain::page::{ListQuery, Page, Sort};
+use crate::domain::reference::Ref;
+use crate::domain::tenant::{Tenant, TenantDraft, TenantKind};
+use crate::domain::version::Version;
+use crate::error::{Error, Result};
+use crate::ids::TenantId;
+
+/// The columns of [`TenantRow`], of a table or alias `t`.
+pub(super) const COLUMNS: &str = "t.id AS tenant_id, t.parent_id, t.name, t.description, t.version, t.created_at, \
+     t.created_by, t.updated_at, t.updated_by";
+
+const NAME_TAKEN: &str = "tenants_name_taken";
+
+#[derive(Debug, FromRow)]
+pub(super) struct TenantRow {
+    tenant_id: TenantId,
+    parent_id: Option<TenantId>,
+    name: String,
+    description: String,
+    version: i64,
+    created_at: Timestamp,
+    created_by: Option<Json<By>>,
+    updated_at: Timestamp,
+    updated_by: Option<Json<By>>,
+}
+
+impl TryFrom<TenantRow> for Tenant {
+    type Error = Error;
+
+    fn try_from(row: TenantRow) -> Result<Self> {
+        let document = serde_json::json!({ "name": row.name, "description": row.description });
+        let mut report = Report::new();
+        let draft = TenantDraft::decode(&document, &mut report);
+        let broken = || Error::Internal(format!("the stored tenant {} does not parse", row.tenant_id));
+        Ok(Self {
+            id: row.tenant_id,
+            kind: if row.parent_id.is_none() { TenantKind::Provider } else { TenantKind::Enterprise },
+            draft: draft.ok_or_else(broken)?,
+            version: Version::new(row.version).ok_or_else(broken)?,
+            created: Stamp { at: row.created_at, by: row.created_by.map(|by| by.0) },
+            updated: Stamp { at: row.updated_at, by: row.updated_by.map(|by| by.0) },
+        })
+    }
+}
+
+/// The two ways to name a tenant, as parameters of a statement.
+pub(super) fn split(reference: &Ref<TenantId>) -> (Option<TenantId>, Option<String>) {
+    match reference {
+        Ref::Id(id) => (Some(*id), None),
+        Ref::Name(name) => (None, Some(name.key())),
+    }
+}
+
+/// Finds a tenant among those that the transaction sees.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn find(tx: &mut TenantTx, reference: &Ref<TenantId>) -> Result<Option<Tenant>> {
+    let (id, name) = split(reference);
+    let row: Option<TenantRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM tenants t WHERE t.id = $1 OR t.name_key = $2"
+    )))
+    .bind(id)
+    .bind(name)
+    .fetch_optional(tx.connection())
+    .await?;
+    row.map(Tenant::try_from).transpose()
+}
+
+/// Lists the tenants that the transaction sees.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Page<Tenant>> {
+    let order = match query.sort {
+        Sort::Name => "t.name_key",
+        Sort::NameDescending => "t.name_key DESC",
+        Sort::Updated => "t.updated_at, t.name_key",
+        Sort::UpdatedDescending => "t.updated_at DESC, t.name_key",
+    };
+    let search = "($1::text IS NULL OR t.name ILIKE $1 OR t.description ILIKE $1)";
+    let pattern = query.search.as_deref().map(super::objects::like_pattern);
+    let total =
+        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM tenants t WHERE {search}")))
+            .bind(&pattern)
+            .fetch_one(tx.connection())
+            .await?;
+    let rows: Vec<TenantRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM tenants t WHERE {search} ORDER BY {order} LIMIT $2 OFFSET $3"
+    )))
+    .bind(&pattern)
+    .bind(i64::from(query.per_page))
+    .bind(query.offset())
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(Page { items: rows.into_iter().map(Tenant::try_from).collect::<Result<_>>()?, total })
+}
+
+/// Adds an enterprise of the provider that the transaction is at home in.
+///
+/// # Errors
+/// [`Error::NameTaken`], or the database does not answer.
+pub async fn insert(tx: &mut TenantTx, _: &Permit<AdministerTenants>, tenant: &Tenant) -> Result<()> {
+    let parent = tx.tenant();
+    sqlx::query(
+        "INSERT INTO tenants (id, parent_id, name, description, version, created_at, created_by, updated_at, updated_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(tenant.id)
+    .bind(parent)
+    .bind(tenant.draft.name.as_str())
+    .bind(tenant.draft.description.as_str())
+    .bind(tenant.version.number())
+    .bind(tenant.created.at)
+    .bind(tenant.created.by.as_ref().map(Json))
+    .bind(tenant.updated.at)
+    .bind(tenant.updated.by.as_ref().map(Json))
+    .execute(tx.connection())
+    .await
+    .map_err(|error| taken(error, &tenant.draft.name))?;
+    Ok(())
+}
+
+/// Saves a new version of a tenant over the one before it.
+///
+/// # Errors
+/// [`Error::NameTaken`], or the database does not answer.
+pub async fn update(tx: &mut TenantTx, _: &Permit<AdministerTenants>, tenant: &Tenant) -> Result<()> {
+    sqlx::query(
+        "UPDATE tenants SET name = $2, description = $3, version = $4, updated_at = $5, updated_by = $6
+         WHERE id = $1",
+    )
+    .bind(tenant.id)
+    .bind(tenant.draft.name.as_str())
+    .bind(tenant.draft.description.as_str())
+    .bind(tenant.version.number())
+    .bind(tenant.updated.at)
+    .bind(tenant.updated.by.as_ref().map(Json))
+    .execute(tx.connection())
+    .await
+    .map_err(|error| taken(error, &tenant.draft.name))?;
+    Ok(())
+}
+
+/// Removes a tenant without objects, and its users with it.
+///
+/// # Errors
+/// [`Error::TenantNotEmpty`], or the database does not answer.
+pub async fn delete(tx: &mut TenantTx, _: &Permit<AdministerTenants>, tenant: TenantId) -> Result<()> {
+    let outcome =
+        sqlx::query("DELETE FROM tenants WHERE id = $1").bind(tenant).execute(tx.connection()).await;
+    match outcome {
+        Ok(_) => Ok(()),
+        Err(error) if error.as_database_error().is_some_and(|error| error.is_foreign_key_violation()) => {
+            Err(Error::TenantNotEmpty)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn taken(error: sqlx::Error, name: &Name) -> Error {
+    if violates(&error, NAME_TAKEN) { Error::NameTaken { name: name.to_string() } } else { error.into() }
+}
+
+/// The provider, if the installation has one yet.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn provider(tx: &mut SystemTx) -> Result<Option<TenantId>> {
+    Ok(sqlx::query_scalar("SELECT id FROM tenants WHERE parent_id IS NULL")
+        .fetch_optional(tx.connection())
+        .await?)
+}
+
+/// Adds the provider.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn insert_provider(tx: &mut SystemTx, id: TenantId, name: &Name, now: Timestamp) -> Result<()> {
+    sqlx::query("INSERT INTO tenants (id, name, created_at, updated_at) VALUES ($1, $2, $3, $3)")
+        .bind(id)
+        .bind(name.as_str())
+        .bind(now)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}

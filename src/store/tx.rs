@@ -1,0 +1,165 @@
+//! Transactions, which carry whose rows they see.
+
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Postgres, Transaction};
+
+use super::Store;
+use crate::error::Result;
+use crate::ids::TenantId;
+
+/// What makes the advisory locks of this program its own; the second key says what is locked.
+const WRITE_LOCK: i32 = 0x5048_0001;
+const START_LOCK: i64 = 0x5048_0002_0000_0000;
+
+/// A transaction that sees one tenant, and the tenants that the actor's own tenant provides for.
+#[derive(Debug)]
+pub struct TenantTx {
+    inner: Transaction<'static, Postgres>,
+    home: TenantId,
+    tenant: TenantId,
+}
+
+/// A transaction that sees every tenant, in the tables granted to `pinhole_system`. For sign-in, gateway
+/// authentication, the reconciler and first start; no request of a signed-in user runs in one.
+#[derive(Debug)]
+pub struct SystemTx {
+    inner: Transaction<'static, Postgres>,
+}
+
+/// Whether what was done is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// Keep it.
+    Commit,
+    /// Undo it: the caller only wanted to see what would be.
+    Rollback,
+}
+
+impl Store {
+    /// Begins a transaction on the tenant that the actor belongs to.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn tenant_tx(&self, home: TenantId) -> Result<TenantTx> {
+        // Nothing but the hyphenated form of a UUID goes into the statement.
+        let begin = format!(
+            "BEGIN; SET LOCAL pinhole.home_tenant_id = '{home}'; SET LOCAL pinhole.tenant_id = '{home}'"
+        );
+        let inner = self.pool().begin_with(AssertSqlSafe(begin)).await?;
+        Ok(TenantTx { inner, home, tenant: home })
+    }
+
+    /// Begins a transaction across tenants.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn system_tx(&self) -> Result<SystemTx> {
+        let inner = self.pool().begin_with("BEGIN; SET LOCAL ROLE pinhole_system").await?;
+        Ok(SystemTx { inner })
+    }
+}
+
+impl TenantTx {
+    /// The tenant that it acts on.
+    #[must_use]
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Turns to another tenant, which has to have been read in this transaction: row-level security shows a
+    /// provider its enterprises, and an enterprise none.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn act_on(&mut self, tenant: &crate::domain::tenant::Tenant) -> Result<()> {
+        if tenant.id != self.tenant {
+            set_tenant(&mut self.inner, tenant.id).await?;
+            self.tenant = tenant.id;
+        }
+        Ok(())
+    }
+
+    /// Turns back to the tenant that the actor belongs to.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn return_home(&mut self) -> Result<()> {
+        set_tenant(&mut self.inner, self.home).await?;
+        self.tenant = self.home;
+        Ok(())
+    }
+
+    /// Waits until no other transaction writes objects of the tenant, and keeps others waiting until the end.
+    /// Rules that span objects (overlaps, uses) hold because of it.
+    ///
+    /// # Errors
+    /// The database does not answer, or others took too long.
+    pub async fn serialize_writes(&mut self) -> Result<()> {
+        sqlx::query("SELECT pg_advisory_xact_lock($1, hashtext($2::text))")
+            .bind(WRITE_LOCK)
+            .bind(self.tenant)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// Ends the transaction.
+    ///
+    /// # Errors
+    /// The database does not answer, or does not accept what was done.
+    pub async fn finish(self, how: Finish) -> Result<()> {
+        match how {
+            Finish::Commit => self.inner.commit().await?,
+            Finish::Rollback => self.inner.rollback().await?,
+        }
+        Ok(())
+    }
+
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+}
+
+impl SystemTx {
+    /// Waits until no other replica is at its first start.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn serialize_starts(&mut self) -> Result<()> {
+        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(START_LOCK).execute(self.connection()).await?;
+        Ok(())
+    }
+
+    /// Gives up sight of all tenants but one, within the transaction.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn into_tenant(mut self, tenant: TenantId) -> Result<TenantTx> {
+        // Nothing but the hyphenated form of a UUID goes into the statement.
+        let turn = format!(
+            "SET LOCAL ROLE pinhole_app; SET LOCAL pinhole.home_tenant_id = '{tenant}'; \
+             SET LOCAL pinhole.tenant_id = '{tenant}'"
+        );
+        self.inner.execute(sqlx::raw_sql(AssertSqlSafe(turn))).await?;
+        Ok(TenantTx { inner: self.inner, home: tenant, tenant })
+    }
+
+    /// Ends the transaction, keeping what was done.
+    ///
+    /// # Errors
+    /// The database does not answer, or does not accept what was done.
+    pub async fn commit(self) -> Result<()> {
+        Ok(self.inner.commit().await?)
+    }
+
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+}
+
+async fn set_tenant(connection: &mut PgConnection, tenant: TenantId) -> Result<()> {
+    sqlx::query("SELECT set_config('pinhole.tenant_id', $1::text, true)")
+        .bind(tenant)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
