@@ -17,6 +17,8 @@ use crate::ids::{TenantId, UserId};
 pub const MIN_PASSWORD_CHARS: usize = 8;
 /// The most characters of a password.
 pub const MAX_PASSWORD_CHARS: usize = 128;
+/// A user name this long must not stand in the password; shorter ones stand in many words.
+const MIN_FORBIDDEN_CHARS: usize = 4;
 /// The most characters of an e-mail address, RFC 5321 section 4.5.3.1.
 pub const MAX_EMAIL_CHARS: usize = 254;
 
@@ -106,7 +108,8 @@ impl NewUser {
         let email = fields.nullable("email", report, decode_email);
         fields.finish(report);
         let (username, password) = (username?, password?);
-        if password.0.to_lowercase().contains(&username.key()) {
+        let key = username.key();
+        if key.len() >= MIN_FORBIDDEN_CHARS && password.0.to_lowercase().contains(&key) {
             report.within("password", |report| report.error(Code::Conflict, "contains the user name"));
             return None;
         }

@@ -1,5 +1,6 @@
 //! HTTP: extract, call [`crate::app`], view. Errors become problem documents here and nowhere else.
 
+mod docs;
 mod etag;
 mod extract;
 mod layer;

@@ -11,6 +11,7 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema as _, ToSchema as _};
 
+use super::docs;
 use super::problem::ProblemView;
 use super::router::api;
 use crate::app::AppState;
@@ -19,23 +20,22 @@ const SCHEME: &str = "bearer";
 const PROBLEM: &str = "application/problem+json";
 
 /// The OpenAPI document, formatted as it is committed.
-///
-/// # Panics
-/// Never: the document consists of strings and maps with string keys.
 #[must_use]
 pub fn openapi_json() -> String {
+    // Cannot fail: the document consists of strings and maps with string keys.
     let text = complete().to_pretty_json().unwrap_or_default();
     format!("{text}\n")
 }
 
-/// Serves the document.
+/// Serves the document, and the page made from it.
 pub(super) fn routes() -> Router<AppState> {
     let document = openapi_json();
+    let docs = docs::routes(&document);
     let serve = move || {
         let document = document.clone();
         async move { ([(header::CONTENT_TYPE, "application/json")], document) }
     };
-    Router::new().route("/openapi.json", get(serve))
+    Router::new().route("/openapi.json", get(serve)).merge(docs)
 }
 
 /// The document without its paths.

@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, Method, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
 
+use super::json::parse;
 use crate::app::AppState;
 use crate::http::problem::{Problem, Result};
 
@@ -62,7 +63,7 @@ impl FromRequest<AppState> for FormBody {
 
 async fn json(request: Request, accepted: &[&str]) -> Result<Value> {
     let bytes = read(request, accepted).await?;
-    serde_json::from_slice(&bytes).map_err(|error| {
+    parse(&bytes).map_err(|error| {
         // The library's text repeats no part of the body.
         Problem::malformed_body(format!("the body is not JSON: {error}"))
     })

@@ -2,6 +2,7 @@
 
 mod body;
 mod caller;
+mod json;
 mod path;
 mod precondition;
 mod query;

@@ -100,6 +100,11 @@ impl World {
 }
 
 impl Api {
+    /// The same user on another controller.
+    pub(crate) fn on(&self, router: Router) -> Self {
+        Self { router, token: self.token.clone() }
+    }
+
     pub(crate) fn with_token(&self, token: &str) -> Self {
         Self { router: self.router.clone(), token: Some(token.to_owned()) }
     }

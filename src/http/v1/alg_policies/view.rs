@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::app::objects::Detail;
 use crate::domain::alg_policy::ProtocolPolicy;
 use crate::domain::object::Spec;
-use crate::http::v1::objects::view::{Common, CommonInput, RefView};
+use crate::http::v1::objects::view::{Common, CommonInput, RefInput, RefView};
 
 /// An ALG policy.
 #[derive(Debug, Serialize, ToSchema)]
@@ -77,6 +77,7 @@ pub(in crate::http) struct AlgPolicyInput {
     #[serde(flatten)]
     common: CommonInput,
     /// A protocol that is left out is enabled, without services.
+    #[schema(nullable = false)]
     protocols: Option<ProtocolsInput>,
 }
 
@@ -87,10 +88,15 @@ pub(in crate::http) struct AlgPolicyInput {
     reason = "the schema of a body; the decoder stands in the domain, since it reports all errors"
 )]
 pub(in crate::http) struct ProtocolsInput {
+    #[schema(nullable = false)]
     ftp: Option<ProtocolInput>,
+    #[schema(nullable = false)]
     ike_esp: Option<ProtocolInput>,
+    #[schema(nullable = false)]
     pptp: Option<ProtocolInput>,
+    #[schema(nullable = false)]
     sip: Option<ProtocolInput>,
+    #[schema(nullable = false)]
     tftp: Option<ProtocolInput>,
 }
 
@@ -102,9 +108,11 @@ pub(in crate::http) struct ProtocolsInput {
 )]
 pub(in crate::http) struct ProtocolInput {
     /// Whether its ALG is on; it is, when this is left out.
+    #[schema(nullable = false)]
     enabled: Option<bool>,
-    /// Services by id, or by name as `name:SASE_ABB_Ser`.
-    #[schema(max_items = 64)]
-    services: Option<Vec<String>>,
+    /// The services that it listens on besides its well-known port.
+    #[schema(nullable = false, max_items = 64)]
+    services: Option<Vec<RefInput>>,
+    #[schema(nullable = false)]
     options: Option<Options>,
 }

@@ -15,11 +15,13 @@ use crate::ids::{TenantId, UserId};
 pub(super) struct GrantInput {
     grant_type: GrantType,
     /// With `password`.
+    #[schema(nullable = false)]
     username: Option<String>,
     /// With `password`.
-    #[schema(format = Password)]
+    #[schema(nullable = false, format = Password)]
     password: Option<String>,
     /// With `refresh_token`.
+    #[schema(nullable = false)]
     refresh_token: Option<String>,
 }
 

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::app::objects::Detail;
 use crate::domain::object::Spec;
 use crate::domain::profile::MasterProfileKind;
-use crate::http::v1::objects::view::{Common, CommonInput, RefView};
+use crate::http::v1::objects::view::{Common, CommonInput, RefInput, RefView};
 
 /// A master profile.
 #[derive(Debug, Serialize, ToSchema)]
@@ -15,6 +15,7 @@ pub(in crate::http) struct MasterProfile {
     common: Common,
     kind: MasterProfileKind,
     /// Its ALG policy; without one all five ALGs are on.
+    #[schema(required = true)]
     alg_policy: Option<RefView>,
 }
 
@@ -43,6 +44,6 @@ pub(in crate::http) struct MasterProfileInput {
     #[serde(flatten)]
     common: CommonInput,
     kind: MasterProfileKind,
-    /// An ALG policy by id, or by name as `name:branch-alg`.
-    alg_policy: Option<String>,
+    /// Its ALG policy; without one all five ALGs are on.
+    alg_policy: Option<RefInput>,
 }

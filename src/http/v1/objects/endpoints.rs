@@ -45,7 +45,7 @@ macro_rules! object_endpoints {
         }
 
         #[doc = concat!("Lists ", $many, ".")]
-        #[utoipa::path(get, path = "/", tag = $tag, operation_id = concat!("list_", $tag),
+        #[utoipa::path(get, summary = concat!("Lists ", $many, "."), path = "/", tag = $tag, operation_id = concat!("list_", $tag),
             params(
                 ("q" = Option<String>, Query, description = "Text to look for in names, descriptions, tags and the names of what is referred to", max_length = 200),
                 ("tag" = Option<Vec<String>>, Query, description = "A tag that an item has to have; may be given up to ten times", explode = true),
@@ -67,7 +67,7 @@ macro_rules! object_endpoints {
         }
 
         #[doc = concat!("Creates ", $one, ".")]
-        #[utoipa::path(post, path = "/", tag = $tag, operation_id = concat!("create_", $tag), request_body = $input,
+        #[utoipa::path(post, summary = concat!("Creates ", $one, "."), path = "/", tag = $tag, operation_id = concat!("create_", $tag), request_body = $input,
             params(("dry_run" = Option<bool>, Query, description = "Check and answer, and store nothing")),
             responses(
                 (status = 201, description = "Created", body = $view, headers(("ETag" = String), ("Location" = String))),
@@ -88,7 +88,7 @@ macro_rules! object_endpoints {
         }
 
         #[doc = concat!("Reads ", $one, ".")]
-        #[utoipa::path(get, path = "/{id}", tag = $tag, operation_id = concat!("read_", $tag),
+        #[utoipa::path(get, summary = concat!("Reads ", $one, "."), path = "/{id}", tag = $tag, operation_id = concat!("read_", $tag),
             responses((status = 200, description = "It", body = $view, headers(("ETag" = String)))))]
         async fn read(
             State(state): State<AppState>,
@@ -103,7 +103,7 @@ macro_rules! object_endpoints {
         }
 
         #[doc = concat!("Replaces ", $one, ". Fields that are left out get their defaults; permissions stay.")]
-        #[utoipa::path(put, path = "/{id}", tag = $tag, operation_id = concat!("replace_", $tag), request_body = $input,
+        #[utoipa::path(put, summary = concat!("Replaces ", $one, ". Fields that are left out get their defaults; permissions stay."), path = "/{id}", tag = $tag, operation_id = concat!("replace_", $tag), request_body = $input,
             params(("dry_run" = Option<bool>, Query, description = "Check and answer, and store nothing")),
             responses((status = 200, description = "As it is now", body = $view, headers(("ETag" = String)))))]
         async fn replace(
@@ -121,7 +121,7 @@ macro_rules! object_endpoints {
         }
 
         #[doc = concat!("Changes fields of ", $one, " by a JSON merge patch (RFC 7396).")]
-        #[utoipa::path(patch, path = "/{id}", tag = $tag, operation_id = concat!("patch_", $tag),
+        #[utoipa::path(patch, summary = concat!("Changes fields of ", $one, " by a JSON merge patch (RFC 7396)."), path = "/{id}", tag = $tag, operation_id = concat!("patch_", $tag),
             request_body(content = serde_json::Map<String, serde_json::Value>, content_type = "application/merge-patch+json"),
             params(("dry_run" = Option<bool>, Query, description = "Check and answer, and store nothing")),
             responses((status = 200, description = "As it is now", body = $view, headers(("ETag" = String)))))]
@@ -140,7 +140,7 @@ macro_rules! object_endpoints {
         }
 
         #[doc = concat!("Deletes ", $one, " that nothing refers to.")]
-        #[utoipa::path(delete, path = "/{id}", tag = $tag, operation_id = concat!("delete_", $tag),
+        #[utoipa::path(delete, summary = concat!("Deletes ", $one, " that nothing refers to."), path = "/{id}", tag = $tag, operation_id = concat!("delete_", $tag),
             params(("dry_run" = Option<bool>, Query, description = "Check and answer, and store nothing")),
             responses((status = 204, description = "Deleted")))]
         async fn delete(
@@ -156,7 +156,7 @@ macro_rules! object_endpoints {
         }
 
         #[doc = concat!("Reads what each role may do with ", $one, ".")]
-        #[utoipa::path(get, path = "/{id}/permissions", tag = $tag, operation_id = concat!("read_permissions_", $tag),
+        #[utoipa::path(get, summary = concat!("Reads what each role may do with ", $one, "."), path = "/{id}/permissions", tag = $tag, operation_id = concat!("read_permissions_", $tag),
             responses((status = 200, description = "One entry for each role", body = Vec<PermissionView>, headers(("ETag" = String)))))]
         async fn read_permissions(
             State(state): State<AppState>,
@@ -171,7 +171,7 @@ macro_rules! object_endpoints {
         }
 
         #[doc = concat!("Changes what roles may do with ", $one, "; `null` gives a role its default back.")]
-        #[utoipa::path(put, path = "/{id}/permissions", tag = $tag, operation_id = concat!("change_permissions_", $tag),
+        #[utoipa::path(put, summary = concat!("Changes what roles may do with ", $one, "; `null` gives a role its default back."), path = "/{id}/permissions", tag = $tag, operation_id = concat!("change_permissions_", $tag),
             request_body = crate::http::v1::objects::view::PermissionChange,
             params(("dry_run" = Option<bool>, Query, description = "Check and answer, and store nothing")),
             responses((status = 200, description = "One entry for each role", body = Vec<PermissionView>, headers(("ETag" = String)))))]

@@ -34,8 +34,10 @@ pub(in crate::http) struct Common {
     version: Version,
     created_at: DateTime<Utc>,
     /// `null` for what the installation made by itself.
+    #[schema(required = true)]
     created_by: Option<By>,
     updated_at: DateTime<Utc>,
+    #[schema(required = true)]
     updated_by: Option<By>,
     /// What each role may do with it.
     #[schema(min_items = 4, max_items = 4)]
@@ -186,6 +188,7 @@ pub(in crate::http) struct PermissionInput {
     role: Role,
     permission: Permission,
     /// Gives the role its default, whatever `permission` says.
+    #[schema(nullable = false)]
     inherited: Option<bool>,
 }
 
@@ -201,10 +204,29 @@ pub(in crate::http) struct CommonInput {
     #[schema(min_length = 1, max_length = 63, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     name: String,
     /// Free text.
-    #[schema(max_length = 1024)]
+    #[schema(nullable = false, max_length = 1024)]
     description: Option<String>,
-    #[schema(max_items = 32)]
+    #[schema(nullable = false, max_items = 32)]
     tags: Option<Vec<String>>,
     /// Roles that are left out have their defaults; without the field, permissions stay as they are.
+    #[schema(nullable = false)]
     permissions: Option<Vec<PermissionInput>>,
+}
+
+/// Another object: by id, by name as `name:example`, or as answers have it.
+#[derive(Debug, ToSchema)]
+#[serde(untagged)]
+#[schema(as = ReferenceInput)]
+#[expect(
+    dead_code,
+    reason = "the schema of a body; the decoder stands in the domain, since it reports all errors"
+)]
+pub(in crate::http) enum RefInput {
+    /// An id, or `name:` and a name.
+    Text(String),
+    /// What an answer has; the id counts.
+    Answered {
+        /// The id.
+        id: String,
+    },
 }

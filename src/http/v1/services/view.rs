@@ -16,10 +16,10 @@ pub(in crate::http) struct Service {
     common: Common,
     protocol: ServiceProtocol,
     /// The client's ports; `null` is any.
-    #[schema(value_type = Option<String>, example = json!(null))]
+    #[schema(required = true, value_type = Option<String>, example = json!(null))]
     source_port: Option<PortSet>,
     /// The server's ports; `null` is any.
-    #[schema(value_type = Option<String>, example = "2121,2200-2299")]
+    #[schema(required = true, value_type = Option<String>, example = "2121,2200-2299")]
     destination_port: Option<PortSet>,
 }
 

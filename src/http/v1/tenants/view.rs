@@ -19,8 +19,10 @@ pub(super) struct Tenant {
     version: Version,
     created_at: DateTime<Utc>,
     /// `null` for what the installation made by itself.
+    #[schema(required = true)]
     created_by: Option<By>,
     updated_at: DateTime<Utc>,
+    #[schema(required = true)]
     updated_by: Option<By>,
 }
 
@@ -51,6 +53,6 @@ pub(super) struct TenantInput {
     #[schema(min_length = 1, max_length = 63, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     name: String,
     /// Free text.
-    #[schema(max_length = 1024)]
+    #[schema(nullable = false, max_length = 1024)]
     description: Option<String>,
 }

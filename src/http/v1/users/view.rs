@@ -15,13 +15,16 @@ use crate::ids::UserId;
 pub(super) struct User {
     id: UserId,
     username: String,
+    #[schema(required = true)]
     email: Option<String>,
     role: Role,
     version: Version,
     created_at: DateTime<Utc>,
     /// `null` for what the installation made by itself.
+    #[schema(required = true)]
     created_by: Option<By>,
     updated_at: DateTime<Utc>,
+    #[schema(required = true)]
     updated_by: Option<By>,
 }
 

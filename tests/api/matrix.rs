@@ -1,0 +1,228 @@
+//! Role x permission x action for every kind of object, and role x action for the rest, by really calling: the golden
+//! file is the policy, and its difference is the review.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Api, World, create, snapshot};
+
+const ROLES: [(&str, &str); 4] = [
+    ("acme-admin", "enterprise_administrator"),
+    ("acme-operator", "enterprise_operator"),
+    ("root", "service_provider_administrator"),
+    ("root-operator", "service_provider_operator"),
+];
+const PERMISSIONS: [&str; 4] = ["(default)", "edit", "read", "hide"];
+
+/// Operations that no role is refused, because they need no role. May only shrink.
+const WITHOUT_ROLES: [&str; 4] =
+    ["post /v1/auth/token", "get /v1/auth/me", "get /.well-known/jwks.json", "get /v1/tenants"];
+
+/// What was called, as the OpenAPI document names it.
+#[derive(Default)]
+struct Covered(BTreeSet<String>);
+
+impl Covered {
+    async fn call(
+        &mut self,
+        api: &Api,
+        method: Method,
+        template: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
+        self.0.insert(format!("{} {template}", method.as_str().to_lowercase()));
+        let answer = api.send(method, path, &[("if-match", "*")], body).await;
+        let json = if answer.bytes.is_empty() { Value::Null } else { answer.json() };
+        (answer.status.as_u16(), json)
+    }
+}
+
+fn kinds() -> BTreeMap<&'static str, Value> {
+    BTreeMap::from([
+        ("alg-policies", json!({})),
+        ("master-profiles", json!({"kind": "basic"})),
+        ("services", json!({"protocol": "tcp", "destination_port": "9999"})),
+    ])
+}
+
+/// An object with a permission set for one role, made by an administrator who can still make it.
+async fn object(
+    world: &World,
+    plural: &str,
+    fields: &Value,
+    role: &str,
+    permission: &str,
+) -> (String, String) {
+    let mut body = fields.clone();
+    let name = format!("{role}-{permission}").replace(['(', ')'], "");
+    body["name"] = json!(name);
+    if permission != "(default)" {
+        body["permissions"] = json!([{"role": role, "permission": permission}]);
+    }
+    (create(&world.api("root"), "acme", plural, &body).await, name)
+}
+
+#[tokio::test]
+async fn who_may_do_what() {
+    let world = World::new().await;
+    let mut covered = Covered::default();
+    let mut golden = String::new();
+    for (plural, fields) in kinds() {
+        writeln!(golden, "{plural}").unwrap();
+        for (user, role) in ROLES {
+            let api = world.api(user);
+            let template = format!("/v1/tenants/{{tenant}}/{plural}");
+            let list = format!("/v1/tenants/acme/{plural}");
+            let mut new = fields.clone();
+            new["name"] = json!("new");
+            let dry = format!("{list}?dry_run=true");
+            let (created, _) = covered.call(&api, Method::POST, &template, &dry, Some(&new)).await;
+            writeln!(golden, "  {role:32} create {created}").unwrap();
+            for permission in PERMISSIONS {
+                let (id, name) = object(&world, plural, &fields, role, permission).await;
+                let line = object_line(&mut covered, &api, plural, &fields, &id, &name).await;
+                writeln!(golden, "  {role:32} {permission:10} {line}").unwrap();
+            }
+        }
+    }
+    golden += &attach_lines(&world, &mut covered).await;
+    golden += &tenant_lines(&world, &mut covered).await;
+    snapshot::compare("tests/snapshots/permission-matrix.txt", &golden);
+
+    let document: Value = serde_json::from_str(&pinhole::http::openapi_json()).unwrap();
+    let mut missing = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            let operation = format!("{method} {path}");
+            if !covered.0.contains(&operation) && !WITHOUT_ROLES.contains(&operation.as_str()) {
+                missing.push(operation);
+            }
+        }
+    }
+    assert_eq!(missing, [""; 0], "operations that the permission matrix does not call");
+}
+
+async fn object_line(
+    covered: &mut Covered,
+    api: &Api,
+    plural: &str,
+    fields: &Value,
+    id: &str,
+    name: &str,
+) -> String {
+    let list_template = format!("/v1/tenants/{{tenant}}/{plural}");
+    let template = format!("{list_template}/{{id}}");
+    let permissions_template = format!("{template}/permissions");
+    let list = format!("/v1/tenants/acme/{plural}");
+    let path = format!("{list}/{id}");
+    let mut body = fields.clone();
+    body["name"] = json!(name);
+    body["description"] = json!("changed");
+
+    let (_, listed) = covered.call(api, Method::GET, &list_template, &format!("{list}?q={name}"), None).await;
+    let found = listed["items"].as_array().unwrap().iter().any(|item| item["id"] == id);
+    let count = listed["total"].as_i64().unwrap();
+    assert_eq!(count > 0, found, "a count that does not fit what is shown");
+    let mut line = format!("list {} ", if found { "shown" } else { "absent" });
+    for (word, method, template, suffix, body) in [
+        ("get", Method::GET, &template, "", None),
+        ("by-name", Method::GET, &template, "name", None),
+        ("put", Method::PUT, &template, "?dry_run=true", Some(&body)),
+        ("patch", Method::PATCH, &template, "?dry_run=true", Some(&body)),
+        ("delete", Method::DELETE, &template, "?dry_run=true", None),
+        ("get-permissions", Method::GET, &permissions_template, "/permissions", None),
+        (
+            "put-permissions",
+            Method::PUT,
+            &permissions_template,
+            "/permissions?dry_run=true",
+            Some(&json!({"service_provider_administrator": "edit"})),
+        ),
+    ] {
+        let path = if suffix == "name" { format!("{list}/name:{name}") } else { format!("{path}{suffix}") };
+        let (status, answer) = covered.call(api, method, template, &path, body).await;
+        write!(line, " {word} {status}").unwrap();
+        if word == "get" && status == 200 {
+            write!(line, " ({})", answer["my_permission"].as_str().unwrap()).unwrap();
+        }
+    }
+    line
+}
+
+/// Attaching takes two objects: every pair of permissions.
+async fn attach_lines(world: &World, covered: &mut Covered) -> String {
+    let mut lines = "attach and detach (policy, profile)\n".to_owned();
+    for (user, role) in ROLES {
+        let api = world.api(user);
+        for policy in ["edit", "read", "hide"] {
+            for profile in ["edit", "read", "hide"] {
+                let policy_name = format!("name:{role}-{policy}");
+                let body = json!({"profile": format!("name:{role}-{profile}")});
+                write!(lines, "  {role:32} {policy:6} {profile:6}").unwrap();
+                for action in ["attach", "detach"] {
+                    let template = format!("/v1/tenants/{{tenant}}/alg-policies/{{id}}/{action}");
+                    let path = format!("/v1/tenants/acme/alg-policies/{policy_name}/{action}?dry_run=true");
+                    let (status, _) = covered.call(&api, Method::POST, &template, &path, Some(&body)).await;
+                    write!(lines, " {action} {status}").unwrap();
+                }
+                lines.push('\n');
+            }
+        }
+    }
+    lines
+}
+
+/// Tenants and users know roles only: on the own tenant, and on another one.
+async fn tenant_lines(world: &World, covered: &mut Covered) -> String {
+    let mut lines = String::new();
+    for (tenant, title) in [("acme", "tenants and users: acme"), ("globex", "tenants and users: globex")] {
+        writeln!(lines, "{title}").unwrap();
+        for (user, role) in ROLES {
+            let api = world.api(user);
+            let renamed = json!({"name": "renamed"});
+            let new_user =
+                json!({"username": "new", "password": "a long enough one", "role": "enterprise_operator"});
+            let one = format!("/v1/tenants/{tenant}");
+            let users = format!("{one}/users");
+            let first = format!("{users}/name:{tenant}-operator?dry_run=true");
+            write!(lines, "  {role:32}").unwrap();
+            for (word, method, template, path, body) in [
+                (
+                    "create",
+                    Method::POST,
+                    "/v1/tenants",
+                    "/v1/tenants?dry_run=true".to_owned(),
+                    Some(&renamed),
+                ),
+                ("get", Method::GET, "/v1/tenants/{tenant}", one.clone(), None),
+                ("put", Method::PUT, "/v1/tenants/{tenant}", format!("{one}?dry_run=true"), Some(&renamed)),
+                (
+                    "patch",
+                    Method::PATCH,
+                    "/v1/tenants/{tenant}",
+                    format!("{one}?dry_run=true"),
+                    Some(&renamed),
+                ),
+                ("users", Method::GET, "/v1/tenants/{tenant}/users", users.clone(), None),
+                (
+                    "new-user",
+                    Method::POST,
+                    "/v1/tenants/{tenant}/users",
+                    format!("{users}?dry_run=true"),
+                    Some(&new_user),
+                ),
+                ("delete-user", Method::DELETE, "/v1/tenants/{tenant}/users/{id}", first, None),
+                ("delete", Method::DELETE, "/v1/tenants/{tenant}", format!("{one}?dry_run=true"), None),
+            ] {
+                let (status, _) = covered.call(&api, method, template, &path, body).await;
+                write!(lines, " {word} {status}").unwrap();
+            }
+            lines.push('\n');
+        }
+    }
+    lines
+}

@@ -1,0 +1,178 @@
+//! One tenant never meets another: over the API, and in Postgres alone.
+
+use axum::http::Method;
+use serde_json::json;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row as _};
+
+use crate::support::{World, create, service};
+
+#[tokio::test]
+async fn what_is_anothers_is_not_found() {
+    let world = World::new().await;
+    let (acme, globex) = (world.api("acme-admin"), world.api("globex-admin"));
+    let own = service(&globex, "globex", "s", "1").await;
+    let foreign = service(&acme, "acme", "s", "1").await;
+    let globex_id = world.tenant("globex");
+    let nowhere = uuid::Uuid::now_v7();
+    for tenant in ["acme", world.tenant("acme"), "provider", "nobody", &nowhere.to_string(), "%20", "-"] {
+        for path in [
+            format!("/v1/tenants/{tenant}"),
+            format!("/v1/tenants/{tenant}/services"),
+            format!("/v1/tenants/{tenant}/services/{own}"),
+            format!("/v1/tenants/{tenant}/services/{foreign}"),
+            format!("/v1/tenants/{tenant}/users"),
+        ] {
+            globex.get(&path).await.problem(404, "not-found");
+        }
+        let body = json!({"name": "x", "protocol": "tcp", "destination_port": "1"});
+        globex.post(&format!("/v1/tenants/{tenant}/services"), &body).await.problem(404, "not-found");
+    }
+    for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE] {
+        let path = format!("/v1/tenants/{globex_id}/services/{foreign}");
+        let body = json!({"name": "x", "protocol": "tcp", "destination_port": "1"});
+        let body = matches!(method, Method::PUT | Method::PATCH).then_some(&body);
+        globex.send(method, &path, &[("if-match", "*")], body).await.problem(404, "not-found");
+    }
+    assert_eq!(acme.get(&format!("/v1/tenants/acme/services/{foreign}")).await.expect(200)["version"], 1);
+}
+
+#[tokio::test]
+async fn the_provider_acts_on_an_enterprise_through_the_path() {
+    let world = World::new().await;
+    let (root, operator, acme) = (world.api("root"), world.api("root-operator"), world.api("acme-admin"));
+    let id = service(&root, "acme", "by-root", "1").await;
+    let path = format!("/v1/tenants/acme/services/{id}");
+    let read = acme.get(&path).await.expect(200);
+    assert_eq!(read["created_by"]["name"], "admin");
+    assert_eq!(operator.get(&path).await.expect(200)["my_permission"], "read");
+    operator.patch(&path, &json!({"name": "x"})).await.problem(403, "forbidden");
+    for elsewhere in ["provider", "globex"] {
+        root.get(&format!("/v1/tenants/{elsewhere}/services/{id}")).await.problem(404, "not-found");
+        assert_eq!(root.get(&format!("/v1/tenants/{elsewhere}/services")).await.expect(200)["total"], 0);
+    }
+}
+
+/// Every table with rows of a tenant, and what is expected of the others.
+const TABLES_WITHOUT_TENANT: [&str; 3] = ["_sqlx_migrations", "refresh_tokens", "signing_keys"];
+
+async fn tables(connection: &mut PgConnection) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+         ORDER BY relname",
+    )
+    .fetch_all(connection)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn every_table_forces_row_level_security() {
+    let world = World::new().await;
+    let mut owner = world.owner.connect().await.unwrap();
+    let open: Vec<String> = sqlx::query_scalar(
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+         AND NOT (relrowsecurity AND relforcerowsecurity) ORDER BY relname",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    assert_eq!(open, ["_sqlx_migrations"]);
+    let powers: Vec<(String, bool)> = sqlx::query_as(
+        "SELECT rolname::text, rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole
+         FROM pg_roles WHERE rolname LIKE 'pinhole%' ORDER BY rolname",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    assert_eq!(powers, [("pinhole_app".to_owned(), false), ("pinhole_system".to_owned(), false)]);
+}
+
+#[tokio::test]
+async fn without_any_where_clause_a_query_sees_one_tenant() {
+    let world = World::new().await;
+    let (acme, globex) = (world.api("acme-admin"), world.api("globex-admin"));
+    for (api, tenant) in [(&acme, "acme"), (&globex, "globex")] {
+        let id = service(api, tenant, "s", "2121").await;
+        create(api, tenant, "alg-policies", &json!({"name": "p", "protocols": {"ftp": {"services": [id]}}}))
+            .await;
+    }
+    let mut connection = world.owner.connect().await.unwrap();
+    connection.execute("SET ROLE pinhole_app").await.unwrap();
+
+    for (setting, visible) in [(Some("acme"), Some("acme")), (Some("globex"), Some("globex")), (None, None)] {
+        let mut tx = connection.begin().await.unwrap();
+        if let Some(tenant) = setting {
+            let id = world.tenant(tenant);
+            let set =
+                format!("SET LOCAL pinhole.tenant_id = '{id}'; SET LOCAL pinhole.home_tenant_id = '{id}'");
+            tx.execute(sqlx::raw_sql(AssertSqlSafe(set))).await.unwrap();
+        }
+        for table in tables(&mut tx).await {
+            if TABLES_WITHOUT_TENANT.contains(&table.as_str()) {
+                continue;
+            }
+            let column = if table == "tenants" { "id" } else { "tenant_id" };
+            let rows = sqlx::query(AssertSqlSafe(format!("SELECT {column}::text AS tenant FROM {table}")))
+                .fetch_all(&mut *tx)
+                .await
+                .unwrap();
+            let seen: Vec<String> = rows.iter().map(|row| row.get("tenant")).collect();
+            match visible {
+                Some(tenant) => {
+                    assert!(seen.iter().all(|id| id == world.tenant(tenant)), "{table}: {seen:?}")
+                }
+                None => assert_eq!(seen, [""; 0], "{table}"),
+            }
+            if visible.is_some()
+                && ["tenants", "users", "objects", "object_links", "object_versions"]
+                    .contains(&table.as_str())
+            {
+                assert!(!seen.is_empty(), "{table} shows nothing, so the test shows nothing");
+            }
+        }
+        tx.rollback().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn under_one_tenants_setting_nothing_of_another_can_be_written() {
+    let world = World::new().await;
+    let mut connection = world.owner.connect().await.unwrap();
+    connection.execute("SET ROLE pinhole_app").await.unwrap();
+    let (acme, globex) = (world.tenant("acme"), world.tenant("globex"));
+    let statements = [
+        format!(
+            "INSERT INTO objects (id, tenant_id, kind, name, description, tags, spec, permissions, version, created_at,
+             updated_at) VALUES (gen_random_uuid(), '{globex}', 'service', 'x', '', '{{}}', '{{}}', '{{}}', 1, now(), now())"
+        ),
+        format!("UPDATE objects SET tenant_id = '{globex}'"),
+        format!("UPDATE users SET tenant_id = '{globex}'"),
+        "INSERT INTO tenants (id, name, created_at, updated_at) VALUES (gen_random_uuid(), 'x', now(), now())".to_owned(),
+        "SELECT * FROM signing_keys".to_owned(),
+        "SELECT * FROM refresh_tokens".to_owned(),
+        "ALTER TABLE objects DISABLE ROW LEVEL SECURITY".to_owned(),
+        "DROP TABLE objects".to_owned(),
+    ];
+    for statement in statements {
+        let mut tx = connection.begin().await.unwrap();
+        let set =
+            format!("SET LOCAL pinhole.tenant_id = '{acme}'; SET LOCAL pinhole.home_tenant_id = '{acme}'");
+        tx.execute(sqlx::raw_sql(AssertSqlSafe(set))).await.unwrap();
+        let error = tx.execute(sqlx::raw_sql(AssertSqlSafe(statement.clone()))).await.unwrap_err();
+        // insufficient_privilege, which row-level security reports too
+        assert_eq!(error.as_database_error().unwrap().code().unwrap(), "42501", "{statement}");
+        tx.rollback().await.unwrap();
+    }
+    for statement in ["DELETE FROM objects", "DELETE FROM users", "UPDATE objects SET description = 'x'"] {
+        let mut tx = connection.begin().await.unwrap();
+        let set = format!("SET LOCAL pinhole.tenant_id = '{acme}'");
+        tx.execute(sqlx::raw_sql(AssertSqlSafe(set))).await.unwrap();
+        tx.execute(statement).await.unwrap();
+        tx.execute("RESET ROLE").await.unwrap();
+        let table = statement.split(' ').find(|word| ["objects", "users"].contains(word)).unwrap();
+        let check = format!("SELECT count(*) FROM {table} WHERE tenant_id = '{globex}'");
+        let left: i64 = sqlx::query_scalar(AssertSqlSafe(check)).fetch_one(&mut *tx).await.unwrap();
+        assert!(left > 0, "{statement}");
+        tx.rollback().await.unwrap();
+    }
+}
