@@ -17,6 +17,31 @@ pub const MAX_SERVICES_PER_ALG: usize = 256;
 /// Most port ranges of one service and side.
 pub const MAX_RANGES_PER_SERVICE: usize = 64;
 
+/// Bytes of one direction of a control session that its receiver has not acknowledged; one packet more is taken.
+pub const MAX_UNACKNOWLEDGED: usize = 65_536;
+/// Bytes of one direction of a control session that came before those that precede them.
+pub const MAX_LATE_BYTES: usize = 16_384;
+/// Segments of one direction of a control session that came early.
+pub const MAX_LATE_SEGMENTS: usize = 32;
+/// Replaced spans of one direction of a control session that its receiver has not acknowledged.
+pub const MAX_SPLICES: usize = 128;
+/// How long an incomplete message is held back after its last byte. People type commands by hand, so it is long.
+pub const CONTROL_HOLD: Duration = Duration::from_secs(30);
+/// After this time bytes that were acknowledged on the receiver's behalf are sent again (RFC 6298, section 2.1).
+pub const CONTROL_REPEAT_FIRST: Duration = Duration::from_secs(1);
+/// The longest time between two such repetitions (RFC 6298, section 2.5).
+pub const CONTROL_REPEAT_MOST: Duration = Duration::from_secs(60);
+/// Longest FTP command that is read, line end included.
+pub const MAX_FTP_COMMAND: usize = 512;
+/// Longest line of an FTP reply that is read, line end included.
+pub const MAX_FTP_REPLY: usize = 2_048;
+/// FTP commands whose replies have not come.
+pub const MAX_FTP_PENDING: usize = 256;
+/// How long an FTP data connection may take to come.
+pub const FTP_PINHOLE_LIFETIME: Duration = Duration::from_secs(60);
+/// Payload that fits any path, for what the engine cuts itself (RFC 9293, 3.7.1).
+pub const SAFE_SEGMENT: usize = 536;
+
 /// The sizes of the engine's tables, fixed when it starts; all memory of the tables is taken then.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {

@@ -9,6 +9,14 @@ use std::time::Duration;
 use crate::addr::{Endpoint, Realm};
 use crate::tuple::Direction;
 
+pub mod control;
+mod ftp;
+mod helper;
+mod late;
+mod segment;
+mod splice;
+mod stream;
+
 /// The protocols that have an ALG; a closed set, dispatched statically.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum AlgProtocol {
@@ -202,5 +210,3 @@ pub trait Arbiter {
     /// Takes note of something that happened.
     fn report(&mut self, report: Report<'_>);
 }
-
-pub mod control;

@@ -1,30 +1,21 @@
 //! Control sessions: where the engine and the ALGs meet.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
-use crate::addr::{Endpoint, Realm};
 use crate::alg::control::{ControlStream, CraftedSegment, Segment, SegmentVerdict, TcpTimestamps};
-use crate::alg::{
-    AlgProtocol, Arbiter, CloseReason, Decision, End, Ends, PinholeId, PinholeRequest, Refusal, Report,
-    Transport,
-};
+use crate::alg::{AlgProtocol, CloseReason, End, Ends, Transport};
 use crate::config::Snapshot;
-use crate::conntrack::expectation::{Expectations, Pinhole};
 use crate::conntrack::tcp::TcpState;
 use crate::conntrack::{Session, SessionId, State};
 use crate::emit;
-use crate::engine::event::{Event, Events};
+use crate::engine::decider::Decider;
 use crate::engine::process::{Context, window_shift};
-use crate::engine::{DropReason, Engine, Packet, Stats, Verdict, closed_event};
-use crate::firewall;
-use crate::limits::{Limits, MAX_PACKET};
-use crate::nat::Nat;
+use crate::engine::rewrite::Change;
+use crate::engine::{DropReason, Engine, Packet, Verdict};
 use crate::parse::{Parsed, TcpInfo};
-use crate::rng::Rng;
 use crate::time::Timestamp;
-use crate::tuple::{Direction, Protocol, Tuple};
-use crate::wire::{self, set_u8, set_u16, set_u32, tcp, u8_at, u16_at, u32_at};
+use crate::tuple::{Direction, Tuple};
+use crate::wire::{tcp, u16_at, u32_at};
 
 /// One followed control session.
 #[derive(Debug)]
@@ -121,104 +112,6 @@ fn ends_of(session: &Session) -> Ends {
     Ends { originator: end(Direction::Original), responder: end(Direction::Reply) }
 }
 
-/// Decides for one control session.
-struct Decider<'a> {
-    snapshot: &'a Snapshot,
-    limits: &'a Limits,
-    nat: &'a mut Nat,
-    expectations: &'a mut Expectations,
-    rng: &'a mut Rng,
-    events: &'a mut Events,
-    stats: &'a mut Stats,
-    ends: Ends,
-    protocol: AlgProtocol,
-    master: SessionId,
-    control: Tuple,
-    now: Timestamp,
-}
-
-impl Decider<'_> {
-    fn open(&mut self, request: &PinholeRequest) -> Result<Decision, Refusal> {
-        let inside = firewall::check_announced(self.snapshot, &self.ends, request)?;
-        let IpAddr::V4(peer) = request.peer.address else { return Err(Refusal::UnusableAddress) };
-        let of_master = self.expectations.of_master(self.master).count();
-        let full = u64::try_from(of_master).unwrap_or(u64::MAX) >= u64::from(self.limits.pinholes_per_master)
-            || self.expectations.of_subscriber(inside.0) >= self.limits.pinholes_per_subscriber
-            || self.expectations.len() >= usize::try_from(self.limits.pinholes).unwrap_or(0);
-        if full {
-            return Err(Refusal::Limit);
-        }
-        let protocol = match request.transport {
-            Transport::Tcp => Protocol::Tcp,
-            Transport::Udp => Protocol::Udp,
-        };
-        let mapping = self.nat.obtain(protocol, inside, self.rng).map_err(|_| Refusal::NoPort)?;
-        let outside = self.nat.mapping(mapping).map(|mapping| mapping.outside).ok_or(Refusal::NoPort)?;
-        let pinhole = Pinhole {
-            id: self.expectations.next_id(),
-            alg: self.protocol,
-            protocol,
-            peer,
-            peer_port: request.peer.port,
-            outside,
-            inside,
-            mapping,
-            master: self.master,
-            message: request.message,
-            deadline: self.now.saturating_add(request.lifetime),
-        };
-        if let Some(replaced) = self.expectations.insert(pinhole) {
-            self.nat.release(replaced.mapping);
-            self.events.push(closed_event(&replaced, CloseReason::Replaced));
-        }
-        self.stats.pinholes_opened += 1;
-        self.events.push(Event::PinholeOpened {
-            id: pinhole.id,
-            protocol: self.protocol,
-            control: self.control,
-            message: request.message,
-            peer: (peer, request.peer.port),
-            outside,
-            inside,
-            lifetime: request.lifetime,
-        });
-        let visible = Endpoint::new(IpAddr::V4(outside.0), outside.1);
-        Ok(Decision::Admitted { id: pinhole.id, visible })
-    }
-}
-
-impl Arbiter for Decider<'_> {
-    fn admit(&mut self, request: &PinholeRequest) -> Decision {
-        if self.ends.sender(request.direction).realm == Realm::Outside {
-            // The inside end will connect outwards, which the firewall allows anyway.
-            return Decision::Unneeded;
-        }
-        self.open(request).unwrap_or_else(Decision::Refused)
-    }
-
-    fn close(&mut self, id: PinholeId, reason: CloseReason) {
-        if let Some(pinhole) = self.expectations.remove(id) {
-            self.nat.release(pinhole.mapping);
-            self.events.push(closed_event(&pinhole, reason));
-        }
-    }
-
-    fn report(&mut self, report: Report<'_>) {
-        let (protocol, control) = (self.protocol, self.control);
-        self.events.push(match report {
-            Report::Rewritten { message, before, after } => Event::AlgRewrite {
-                protocol,
-                control,
-                message,
-                before: before.to_vec(),
-                after: after.to_vec(),
-            },
-            Report::Refused { message, reason } => Event::AlgRefusal { protocol, control, message, reason },
-            Report::Opaque { reason } => Event::AlgOpaque { protocol, control, reason },
-        });
-    }
-}
-
 impl Engine {
     /// Hands a segment of a control session to its stream and sends what that makes of it.
     pub(super) fn control_packet(
@@ -256,11 +149,12 @@ impl Engine {
                 self.note_unless_rst(context, id, direction, unacknowledged, shift)?;
                 Ok(Verdict::Hold)
             }
-            SegmentVerdict::Forward { seq, ack, urgent, fin, push, payload } => {
+            SegmentVerdict::Forward(rewritten) => {
                 // Each side's numbers are kept as it knows them itself: seq as sent, ack as received.
-                self.note_unless_rst(context, id, direction, TcpInfo { ack, ..info }, shift)?;
+                let noted = TcpInfo { ack: rewritten.ack, ..info };
+                self.note_unless_rst(context, id, direction, noted, shift)?;
                 let sack = self.map_sack(slot, direction, packet, &context.parsed);
-                let change = Change { seq, ack, urgent, fin, push, payload, sack, rest_fin: false };
+                let change = Change { rewritten, sack };
                 Ok(self.forward_changed(context, packet, id, direction, info, change))
             }
         };
@@ -347,8 +241,8 @@ impl Engine {
         if change.write(packet, &context.parsed) {
             emit::finish_tcp(packet, context.parsed.transport_at);
         }
-        if let Some(payload) = rest {
-            self.send(id, &change.rest_segment(direction, packet, &context.parsed, payload));
+        for segment in rest.segments(direction, packet, &context.parsed) {
+            self.send(id, &segment);
         }
         verdict
     }
@@ -440,121 +334,5 @@ fn segment_of<'a>(
         urgent: info.has(tcp::URG).then(|| u16_at(segment, tcp::URGENT)),
         timestamps: tcp::options(segment).timestamps.map(|(value, echo)| TcpTimestamps { value, echo }),
         payload: bytes.get(parsed.payload_at..parsed.end).unwrap_or_default(),
-    }
-}
-
-/// What a control stream wants of a segment.
-struct Change {
-    seq: u32,
-    ack: u32,
-    urgent: Option<u16>,
-    fin: bool,
-    push: bool,
-    payload: Option<Vec<u8>>,
-    sack: Option<(usize, Vec<(u32, u32)>)>,
-    /// Whether the FIN belongs to what [`Self::split_off`] has cut off.
-    rest_fin: bool,
-}
-
-impl Change {
-    /// Cuts off what would make the packet too long for the path; the FIN goes with the rest.
-    fn split_off(
-        &mut self,
-        packet: &Packet<'_>,
-        parsed: &Parsed,
-        info: TcpInfo,
-        mtu: u16,
-    ) -> Option<Vec<u8>> {
-        let payload = self.payload.as_mut()?;
-        let length = parsed.payload_at + payload.len();
-        let grown = payload.len() > info.payload;
-        let longest = if packet.segment_size > 0 { MAX_PACKET } else { usize::from(mtu) };
-        if !grown || length <= longest || info.payload == 0 {
-            return None;
-        }
-        self.rest_fin = std::mem::take(&mut self.fin);
-        Some(payload.split_off(info.payload))
-    }
-
-    /// Writes everything but checksums and lengths; `false` when nothing differs.
-    fn write(&self, packet: &mut Packet<'_>, parsed: &Parsed) -> bool {
-        let at = parsed.transport_at;
-        let before = header_fields(packet.bytes(), at);
-        if let Some(payload) = &self.payload {
-            // A buffer too short for it leaves the packet as long as it is: the caller's buffers hold any packet.
-            if packet.set_length(parsed.payload_at + payload.len())
-                && let Some(target) = packet.bytes_mut().get_mut(parsed.payload_at..)
-            {
-                target.copy_from_slice(payload);
-            }
-            if usize::from(packet.segment_size) >= payload.len() {
-                packet.segment_size = 0;
-            }
-        }
-        let bytes = packet.bytes_mut();
-        set_u32(bytes, at + tcp::SEQ, self.seq);
-        if u8_at(bytes, at + tcp::FLAGS) & tcp::ACK_FLAG != 0 {
-            set_u32(bytes, at + tcp::ACK, self.ack);
-        }
-        let mut flags = u8_at(bytes, at + tcp::FLAGS) & !(tcp::FIN | tcp::PSH | tcp::URG);
-        flags |= if self.fin { tcp::FIN } else { 0 };
-        flags |= if self.push { tcp::PSH } else { 0 };
-        if let Some(urgent) = self.urgent {
-            flags |= tcp::URG;
-            set_u16(bytes, at + tcp::URGENT, urgent);
-        }
-        set_u8(bytes, at + tcp::FLAGS, flags);
-        if let Some((sack_at, blocks)) = &self.sack {
-            write_sack(bytes, at + sack_at, blocks);
-        }
-        self.payload.is_some() || self.sack.is_some() || header_fields(bytes, at) != before
-    }
-
-    fn rest_segment(
-        &self,
-        direction: Direction,
-        packet: &Packet<'_>,
-        parsed: &Parsed,
-        payload: Vec<u8>,
-    ) -> CraftedSegment {
-        let segment = packet.bytes().get(parsed.transport_at..).unwrap_or_default();
-        let sent = self.payload.as_ref().map_or(0, Vec::len);
-        CraftedSegment {
-            direction,
-            seq: self.seq.wrapping_add(u32::try_from(sent).unwrap_or(0)),
-            ack: self.ack,
-            window: tcp::window(segment),
-            fin: self.rest_fin,
-            timestamps: tcp::options(segment).timestamps.map(|(value, echo)| TcpTimestamps { value, echo }),
-            payload,
-        }
-    }
-}
-
-/// The fields that [`Change::write`] may set, to tell whether it did.
-fn header_fields(bytes: &[u8], at: usize) -> (u32, u32, u8, u16) {
-    (
-        u32_at(bytes, at + tcp::SEQ),
-        u32_at(bytes, at + tcp::ACK),
-        u8_at(bytes, at + tcp::FLAGS),
-        u16_at(bytes, at + tcp::URGENT),
-    )
-}
-
-/// Writes the SACK blocks that are left; an option that gets shorter is filled up with NOPs.
-fn write_sack(bytes: &mut [u8], first_block: usize, blocks: &[(u32, u32)]) {
-    const NOP: u8 = 1;
-    let length_at = first_block - 1;
-    let old_length = usize::from(u8_at(bytes, length_at));
-    let new_length = if blocks.is_empty() { 0 } else { 2 + blocks.len() * 8 };
-    for at in (first_block - 2 + new_length)..(first_block - 2 + old_length) {
-        set_u8(bytes, at, NOP);
-    }
-    if new_length > 0 {
-        set_u8(bytes, length_at, u8::try_from(new_length).unwrap_or(0));
-    }
-    for (index, &(left, right)) in blocks.iter().enumerate() {
-        wire::set_u32(bytes, first_block + index * 8, left);
-        wire::set_u32(bytes, first_block + index * 8 + 4, right);
     }
 }

@@ -17,10 +17,12 @@ use crate::rng::{Rng, Seed};
 use crate::time::Timestamp;
 
 mod control;
+mod decider;
 mod drop_reason;
 mod event;
 mod packet;
 mod process;
+mod rewrite;
 mod stats;
 
 pub use drop_reason::DropReason;

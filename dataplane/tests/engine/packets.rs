@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 pub(crate) type Address = (Ipv4Addr, u16);
 
+pub(crate) const FIN: u8 = 1;
 pub(crate) const SYN: u8 = 2;
 pub(crate) const RST: u8 = 4;
 pub(crate) const ACK: u8 = 16;
@@ -133,4 +134,11 @@ pub(crate) fn read(packet: &[u8]) -> Seen {
         ttl: packet[8],
         payload: transport[skip..].to_vec(),
     }
+}
+
+/// Reads a TCP packet's sequence and acknowledgement numbers.
+pub(crate) fn sequence(packet: &[u8]) -> (u32, u32) {
+    let transport = usize::from(packet[0] & 15) * 4;
+    let word = |at: usize| u32::from_be_bytes(packet[transport + at..transport + at + 4].try_into().unwrap());
+    (word(4), word(8))
 }
