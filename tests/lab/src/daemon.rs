@@ -10,6 +10,18 @@ use nix::sys::signal::Signal;
 use crate::namespace::Namespace;
 use crate::process::{Family, Process};
 
+/// The configuration that the documentation shows, to the letter; it fits [`crate::Net`].
+pub const STANDALONE: &str = r#"inside = ["in0"]
+outside = ["out0"]
+[nat]
+inside_prefixes = ["10.0.0.0/24"]
+pool = ["203.0.113.1"]        # may be the outside interface's own address; the host's own sockets there keep working
+[[alg]]
+protocol = "ftp"
+enabled = true
+services = [{ name = "ftp-alt", protocol = "tcp", destination_port = "2121" }]
+"#;
+
 /// The name of its configuration below its directory.
 const CONFIG_FILE: &str = "gateway.toml";
 /// The name of its log.
