@@ -1,8 +1,8 @@
 //! What the demonstration runs: the hosts, the FTP server and the controller.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -61,7 +61,7 @@ struct Controller {
 impl Site {
     /// Makes the network and starts the FTP server; the controller comes with [`Self::start_controller`].
     pub(crate) fn make(directory: &Path, once: bool) -> anyhow::Result<Self> {
-        fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+        make_directory(directory)?;
         let directory = directory.canonicalize()?;
         let data = data_directory(&directory)?.join(if once { "once" } else { "data" });
         let scratch = TempDir::new()?;
@@ -79,7 +79,7 @@ impl Site {
         if self.once {
             remove(&self.data)?;
         }
-        fs::create_dir_all(&self.data).with_context(|| format!("cannot make {}", self.data.display()))?;
+        make_directory(&self.data)?;
         let listen = |address: &'static str| {
             let free = !self.once && TcpListener::bind(address).is_ok();
             if free { address } else { ANY_ADDRESS }
@@ -204,6 +204,15 @@ pub(crate) fn content() -> Vec<u8> {
     (0..FILE_BYTES / 4).flat_map(u32::to_be_bytes).collect()
 }
 
+/// Makes a directory that Postgres's user may enter, as the controller's secrets in it are protected one by one.
+fn make_directory(path: &Path) -> anyhow::Result<()> {
+    let make = || {
+        fs::create_dir_all(path)?;
+        fs::set_permissions(path, Permissions::from_mode(0o755))
+    };
+    make().with_context(|| format!("cannot make {}", path.display()))
+}
+
 /// Removes what an earlier run has left, and what this one would.
 fn remove(data: &Path) -> anyhow::Result<()> {
     for path in [data.with_extension("login"), data.with_extension("log")] {
@@ -225,7 +234,7 @@ fn data_directory(wanted: &Path) -> anyhow::Result<PathBuf> {
     let Some(user) = User::from_name("postgres")? else {
         bail!("there is no user postgres: `scripts/install run`")
     };
-    for directory in wanted.ancestors().skip(1) {
+    for directory in wanted.ancestors() {
         let metadata = fs::metadata(directory)?;
         let (owner, mode) = (metadata.uid() == user.uid.as_raw(), metadata.mode());
         if mode & if owner { 0o100 } else { 0o001 } == 0 {
@@ -233,7 +242,7 @@ fn data_directory(wanted: &Path) -> anyhow::Result<PathBuf> {
                 "data        {ROOT_DIRECTORY}, as user postgres may not enter {}",
                 directory.display()
             ));
-            fs::create_dir_all(ROOT_DIRECTORY)?;
+            make_directory(Path::new(ROOT_DIRECTORY))?;
             return Ok(PathBuf::from(ROOT_DIRECTORY));
         }
     }

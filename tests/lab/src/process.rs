@@ -76,6 +76,11 @@ impl Process {
         Ok(line.trim_end_matches('\n').to_owned())
     }
 
+    /// Returns its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal.
     ///
     /// # Errors
