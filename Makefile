@@ -1,8 +1,16 @@
-.PHONY: test lint
+.PHONY: run test lint
+
+# ONCE=1 ends after the demonstration.
+run:
+	@scripts/install run
+	cargo build --locked --release --quiet --package pinhole --package pinhole-gateway --package pinhole-demo
+	@scripts/with-namespaces target/release/pinhole-demo $(if $(ONCE),--once)
+
+test:
+	@scripts/install test
+	scripts/lint
+	cargo test --locked --workspace --doc --quiet
+	scripts/with-namespaces cargo test --locked --workspace --lib --bins --tests
 
 lint:
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --quiet -- -D warnings
-
-test: lint
-	cargo test --workspace
+	scripts/lint

@@ -1,1 +1,19 @@
-//! Network namespaces, real peers and a private database for tests, benchmarks and the demonstration.
+//! Network namespaces and real peers for tests, benchmarks and the demonstration.
+//!
+//! Whatever the lab makes ends with the process that made it, also when that is killed: namespaces are held by
+//! descriptors only, and processes are told of their parent's end. Making namespaces needs root, or the
+//! capabilities of `unshare -U --map-current-user --keep-caps`.
+
+pub mod daemon;
+pub mod namespace;
+pub mod net;
+pub mod process;
+pub mod program;
+pub mod vsftpd;
+
+pub use daemon::Daemon;
+pub use namespace::Namespace;
+pub use net::Net;
+pub use process::Process;
+pub use program::program;
+pub use vsftpd::Vsftpd;

@@ -3,17 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// The file that the documentation shows, to the letter.
-const DOCUMENTED: &str = r#"inside = ["in0"]
-outside = ["out0"]
-[nat]
-inside_prefixes = ["10.0.0.0/24"]
-pool = ["203.0.113.1"]        # may be the outside interface's own address; the host's own sockets there keep working
-[[alg]]
-protocol = "ftp"
-enabled = true
-services = [{ name = "ftp-alt", protocol = "tcp", destination_port = "2121" }]
-"#;
+use pinhole_lab::daemon::STANDALONE;
 
 fn gateway(arguments: &[&str], directory: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_pinhole-gateway"))
@@ -34,7 +24,7 @@ fn stderr(output: &Output) -> String {
 #[test]
 fn check_accepts_the_documented_file_with_one_line() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("gateway.toml"), DOCUMENTED).unwrap();
+    std::fs::write(directory.path().join("gateway.toml"), STANDALONE).unwrap();
     let output = gateway(&["check", "--config", "gateway.toml"], directory.path());
     assert!(output.status.success(), "{output:?}");
     let expected =
@@ -45,7 +35,7 @@ fn check_accepts_the_documented_file_with_one_line() {
 #[test]
 fn check_prints_every_error_with_file_line_and_column() {
     let directory = tempfile::tempdir().unwrap();
-    let text = DOCUMENTED
+    let text = STANDALONE
         .replace("[\"in0\"]", "[]")
         .replace("10.0.0.0/24", "10.0.0.0/40")
         .replace("enabled = true", "enable = true")

@@ -1,10 +1,9 @@
 //! The gateway between real hosts in network namespaces. Needs root, or `unshare -Ur`.
 
 mod embedded;
-mod net;
 mod process;
 
-/// A configuration for [`net::Net`], with the outside interface's own address as the pool.
+/// A configuration for [`pinhole_lab::Net`], with the outside interface's own address as the pool.
 const CONFIG: &str = r#"
 inside = ["in0"]
 outside = ["out0"]
