@@ -227,7 +227,7 @@ async fn check(scope: &mut Scope, object: &Object, document: &Value) -> Result<(
     let errors: Vec<FieldError> = match &object.draft.spec {
         Spec::Service(service) => services::check(scope, object.id, service).await?,
         Spec::AlgPolicy(policy) => alg_policies::check(scope, policy, document).await?,
-        Spec::MasterProfile(_) => Vec::new(),
+        Spec::MasterProfile(_) | Spec::Appliance(_) => Vec::new(),
     };
     if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
 }

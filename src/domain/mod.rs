@@ -2,10 +2,12 @@
 
 pub mod alg_policy;
 pub mod alg_protocol;
+pub mod appliance;
 pub mod input;
 pub mod kind;
 pub mod merge_patch;
 pub mod name;
+pub mod nat;
 pub mod object;
 pub mod overlap;
 pub mod page;
