@@ -35,15 +35,20 @@ pub(super) async fn check(
                 overlap.other, overlap.protocol
             ),
             None => format!(
-                "{} and {} would inspect the same traffic: port {} is {}'s own",
+                "{} and {} would inspect the same traffic: {} is {}'s own",
                 overlap.other,
                 overlap.protocol,
-                overlap.other.well_known_port(),
+                own_ports(overlap.other),
                 overlap.other
             ),
         },
     };
     Ok(overlaps(policy, &services).into_iter().take(crate::domain::input::MAX_ERRORS).map(error).collect())
+}
+
+fn own_ports(protocol: AlgProtocol) -> String {
+    let ports: Vec<String> = protocol.well_known_ports().iter().map(|port| format!("port {port}")).collect();
+    ports.join(" or ")
 }
 
 /// Where a document names a service of a protocol; the protocol itself when it does not, the service being one that

@@ -15,6 +15,7 @@ pub mod permission;
 pub mod port;
 pub mod profile;
 pub mod reference;
+pub mod revision;
 pub mod role;
 pub mod service;
 pub mod tenant;

@@ -5,6 +5,7 @@
 //! [`crate::access::permit::Permit`]; what reads objects takes a [`crate::access::matrix::Viewer`] and leaves out
 //! what is hidden, unless its name says otherwise.
 
+pub mod appliances;
 mod error;
 pub mod objects;
 pub mod readiness;

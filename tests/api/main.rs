@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is missing")]
 
 mod alg_policies;
+mod appliances;
 mod availability;
 mod conditional;
 mod errors;

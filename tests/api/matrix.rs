@@ -44,6 +44,7 @@ impl Covered {
 fn kinds() -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
         ("alg-policies", json!({})),
+        ("appliances", json!({})),
         ("master-profiles", json!({"kind": "basic"})),
         ("services", json!({"protocol": "tcp", "destination_port": "9999"})),
     ])
@@ -90,6 +91,7 @@ async fn who_may_do_what() {
         }
     }
     golden += &attach_lines(&world, &mut covered).await;
+    golden += &join_lines(&world, &mut covered).await;
     golden += &tenant_lines(&world, &mut covered).await;
     snapshot::compare("tests/snapshots/permission-matrix.txt", &golden);
 
@@ -151,6 +153,24 @@ async fn object_line(
         }
     }
     line
+}
+
+/// Joining takes an administrator who sees the appliance.
+async fn join_lines(world: &World, covered: &mut Covered) -> String {
+    let mut lines = "join (appliance)\n".to_owned();
+    for (user, role) in ROLES {
+        let api = world.api(user);
+        write!(lines, "  {role:32}").unwrap();
+        for permission in ["edit", "read", "hide"] {
+            let template = "/v1/tenants/{tenant}/appliances/{id}/join-token";
+            let path =
+                format!("/v1/tenants/acme/appliances/name:{role}-{permission}/join-token?dry_run=true");
+            let (status, _) = covered.call(&api, Method::POST, template, &path, None).await;
+            write!(lines, " {permission} {status}").unwrap();
+        }
+        lines.push('\n');
+    }
+    lines
 }
 
 /// Attaching takes two objects: every pair of permissions.

@@ -1,6 +1,7 @@
 //! Version 1 of the API: one folder per resource, each with its handlers and its view.
 
 pub(super) mod alg_policies;
+pub(super) mod appliances;
 pub(super) mod auth;
 pub(super) mod master_profiles;
 mod objects;

@@ -1,4 +1,4 @@
-//! Services, policies, profiles: one table, since what they have in common is nearly all that a database does
+//! Services, policies, profiles, appliances: one table, since what they have in common is nearly all that a database does
 //! with them.
 
 mod list;
@@ -20,7 +20,8 @@ use crate::ids::ObjectId;
 
 pub use self::list::list;
 pub use self::relations::{
-    Related, Uses, policies_listening_on, references, resolve, services_regardless, used_by,
+    Related, Uses, policies_listening_on, reachable_regardless, references, resolve, services_regardless,
+    used_by,
 };
 use self::row::ObjectRow;
 
@@ -199,7 +200,7 @@ fn tags_of(object: &Object) -> Vec<&str> {
     object.draft.tags.iter().collect()
 }
 
-fn uuids(ids: &[ObjectId]) -> Vec<uuid::Uuid> {
+pub(super) fn uuids(ids: &[ObjectId]) -> Vec<uuid::Uuid> {
     ids.iter().map(|id| id.as_uuid()).collect()
 }
 
