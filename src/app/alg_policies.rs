@@ -7,7 +7,7 @@ use super::scope::{Precondition, Scope};
 use crate::access::matrix;
 use crate::domain::alg_policy::AlgPolicy;
 use crate::domain::alg_protocol::AlgProtocol;
-use crate::domain::input::{Code, FieldError, Fields, Report, string};
+use crate::domain::input::{Code, FieldError, Fields, Report};
 use crate::domain::kind::Kind;
 use crate::domain::object::{Object, Spec};
 use crate::domain::overlap::{Overlap, never_matches, overlaps};
@@ -127,13 +127,7 @@ pub async fn detach(
 async fn profile(scope: &mut Scope, document: &Value) -> Result<Object> {
     let mut report = Report::new();
     let reference = Fields::open(document, &mut report).and_then(|mut fields| {
-        let reference = fields.required("profile", &mut report, |value, report| {
-            let reference = ObjectRef::parse(string(value, report)?);
-            if reference.is_none() {
-                report.error(Code::Format, "is to be an id, or a name as in \"name:example\"");
-            }
-            reference
-        });
+        let reference = fields.required("profile", &mut report, ObjectRef::decode);
         fields.finish(&mut report);
         reference
     });

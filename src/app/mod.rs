@@ -8,6 +8,7 @@ pub mod bootstrap;
 mod compilation;
 pub mod objects;
 pub mod permissions;
+pub mod publications;
 mod references;
 pub mod scope;
 pub mod services;

@@ -16,9 +16,9 @@ use crate::domain::reference::ObjectRef;
 use crate::domain::version::Version;
 use crate::error::{Error, Result};
 use crate::ids::ObjectId;
-use crate::store::appliances;
 use crate::store::objects::{self as store, Related, Uses};
 use crate::store::tx::Finish;
+use crate::store::{appliances, publications};
 
 /// An object with all that an answer says about it.
 #[derive(Debug)]
@@ -175,7 +175,14 @@ pub async fn delete(
     precondition.check(object.version)?;
     let mut uses = store::used_by(&mut scope.tx, &scope.viewer, &[object.id]).await?;
     match store::delete(&mut scope.tx, &permit).await {
-        Ok(()) => scope.tx.finish(finish).await,
+        Ok(()) => {
+            if kind == Kind::Appliance {
+                // Its deliveries went with it, and with them what a publication may have waited for.
+                publications::settle(&mut scope.tx, scope.now).await?;
+                publications::announce(&mut scope.tx).await?;
+            }
+            scope.tx.finish(finish).await
+        }
         Err(Error::InUse { .. }) => Err(Error::InUse { by: uses.remove(&object.id).unwrap_or_default().by }),
         Err(error) => Err(error),
     }

@@ -14,6 +14,7 @@ pub mod page;
 pub mod permission;
 pub mod port;
 pub mod profile;
+pub mod publication;
 pub mod reference;
 pub mod revision;
 pub mod role;

@@ -8,7 +8,9 @@
 pub mod appliances;
 mod error;
 pub mod objects;
+pub mod publications;
 pub mod readiness;
+pub mod revisions;
 pub mod sessions;
 pub mod signing_keys;
 pub mod tenants;

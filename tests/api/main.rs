@@ -5,6 +5,7 @@
 mod alg_policies;
 mod appliances;
 mod availability;
+mod compiled;
 mod conditional;
 mod errors;
 mod hostile;
@@ -13,6 +14,7 @@ mod master_profiles;
 mod matrix;
 mod openapi;
 mod permissions;
+mod publications;
 mod services;
 mod sign_in;
 mod support;

@@ -4,6 +4,7 @@
 mod list;
 mod relations;
 mod row;
+mod select;
 
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
@@ -24,6 +25,7 @@ pub use self::relations::{
     used_by,
 };
 use self::row::ObjectRow;
+pub use self::select::{Which, appliances, hidden};
 
 const NAME_TAKEN: &str = "objects_name_taken";
 const IN_USE: &str = "object_links_in_use";
