@@ -54,6 +54,9 @@ pub enum Error {
     /// The tenant still holds something.
     #[error("the tenant is not empty")]
     TenantNotEmpty,
+    /// The publication has nothing on its way any more.
+    #[error("the publication has ended")]
+    PublicationEnded,
     /// A change without a precondition.
     #[error("precondition required")]
     PreconditionRequired,

@@ -2,11 +2,12 @@
 //! the gateways on the appliances are given what to enforce.
 //!
 //! Layers, each naming only what stands below it: [`http`] (shapes), [`app`] (use cases), [`store`] (Postgres),
-//! [`access`] (who may do what), [`domain`] (values and rules).
+//! [`compiler`] (objects to what a gateway enforces), [`access`] (who may do what), [`domain`] (values and rules).
 
 pub mod access;
 pub mod app;
 pub mod clock;
+pub mod compiler;
 pub mod domain;
 pub mod error;
 pub mod http;

@@ -1,8 +1,12 @@
 //! Addresses and the side of the gateway they live on.
 
+mod range;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
+
+pub use self::range::{AddressRange, RangeError};
 
 /// The side of the gateway that a packet comes from or an address belongs to (RFC 4787, section 2).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

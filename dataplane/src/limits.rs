@@ -8,6 +8,10 @@ pub const MAX_PACKET: usize = 65_535;
 pub const FIRST_UNPRIVILEGED_PORT: u16 = 1_024;
 /// Most entries one timer call expires, so that no packet waits long for it.
 pub const EXPIRIES_PER_CALL: usize = 256;
+/// Most interfaces on one side.
+pub const MAX_INTERFACES: usize = 64;
+/// Most entries of a pool.
+pub const MAX_POOL_RANGES: usize = 256;
 /// Most addresses in a pool.
 pub const MAX_POOL_ADDRESSES: usize = 4_096;
 /// Most inside prefixes.

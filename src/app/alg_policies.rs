@@ -7,7 +7,7 @@ use super::scope::{Precondition, Scope};
 use crate::access::matrix;
 use crate::domain::alg_policy::AlgPolicy;
 use crate::domain::alg_protocol::AlgProtocol;
-use crate::domain::input::{Code, FieldError, Fields, Report, string};
+use crate::domain::input::{Code, FieldError, Fields, Report};
 use crate::domain::kind::Kind;
 use crate::domain::object::{Object, Spec};
 use crate::domain::overlap::{Overlap, never_matches, overlaps};
@@ -35,15 +35,20 @@ pub(super) async fn check(
                 overlap.other, overlap.protocol
             ),
             None => format!(
-                "{} and {} would inspect the same traffic: port {} is {}'s own",
+                "{} and {} would inspect the same traffic: {} is {}'s own",
                 overlap.other,
                 overlap.protocol,
-                overlap.other.well_known_port(),
+                own_ports(overlap.other),
                 overlap.other
             ),
         },
     };
     Ok(overlaps(policy, &services).into_iter().take(crate::domain::input::MAX_ERRORS).map(error).collect())
+}
+
+fn own_ports(protocol: AlgProtocol) -> String {
+    let ports: Vec<String> = protocol.well_known_ports().iter().map(|port| format!("port {port}")).collect();
+    ports.join(" or ")
 }
 
 /// Where a document names a service of a protocol; the protocol itself when it does not, the service being one that
@@ -122,13 +127,7 @@ pub async fn detach(
 async fn profile(scope: &mut Scope, document: &Value) -> Result<Object> {
     let mut report = Report::new();
     let reference = Fields::open(document, &mut report).and_then(|mut fields| {
-        let reference = fields.required("profile", &mut report, |value, report| {
-            let reference = ObjectRef::parse(string(value, report)?);
-            if reference.is_none() {
-                report.error(Code::Format, "is to be an id, or a name as in \"name:example\"");
-            }
-            reference
-        });
+        let reference = fields.required("profile", &mut report, ObjectRef::decode);
         fields.finish(&mut report);
         reference
     });

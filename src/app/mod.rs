@@ -2,10 +2,13 @@
 //! [`crate::access::matrix`] for a permit, and lets [`crate::store`] do it.
 
 pub mod alg_policies;
+pub mod appliances;
 pub mod auth;
 pub mod bootstrap;
+mod compilation;
 pub mod objects;
 pub mod permissions;
+pub mod publications;
 mod references;
 pub mod scope;
 pub mod services;
@@ -22,6 +25,9 @@ use crate::clock::SharedClock;
 use crate::error::Result;
 use crate::store::Store;
 
+/// Where gateways reach a controller on the same host, unless settings say otherwise.
+const DEFAULT_GATEWAY_URL: &str = "http://127.0.0.1:7443";
+
 /// What every use case works with. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct AppState {
@@ -35,6 +41,8 @@ pub struct AppState {
     pub passwords: PasswordHasher,
     /// Wakes the push reconciler. Carries no data: what is to be done stands in the database.
     pub push_wake: Arc<Notify>,
+    /// The URL at which gateways reach this controller, as an administrator is told it.
+    pub gateway_url: Arc<str>,
 }
 
 impl AppState {
@@ -44,6 +52,7 @@ impl AppState {
     /// Password hashing does not work on this system.
     pub fn new(store: Store, clock: SharedClock, keys: SigningKeys) -> Result<Self> {
         let passwords = PasswordHasher::new()?;
-        Ok(Self { store, clock, keys, passwords, push_wake: Arc::new(Notify::new()) })
+        let push_wake = Arc::new(Notify::new());
+        Ok(Self { store, clock, keys, passwords, push_wake, gateway_url: DEFAULT_GATEWAY_URL.into() })
     }
 }

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::scope::{Precondition, Scope};
-use super::{alg_policies, references, services};
+use super::{alg_policies, compilation, references, services};
 use crate::access::matrix;
+use crate::domain::appliance::ApplianceState;
 use crate::domain::input::{FieldError, Report};
 use crate::domain::kind::Kind;
 use crate::domain::merge_patch::merge_patch;
@@ -17,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::ids::ObjectId;
 use crate::store::objects::{self as store, Related, Uses};
 use crate::store::tx::Finish;
+use crate::store::{appliances, publications};
 
 /// An object with all that an answer says about it.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct Detail {
     pub uses: Uses,
     /// What is accepted and yet hardly meant.
     pub warnings: Vec<Warning>,
+    /// How it is, when it is an appliance.
+    pub state: Option<ApplianceState>,
 }
 
 /// Something that is accepted and yet hardly meant.
@@ -82,6 +86,9 @@ pub async fn create(mut scope: Scope, kind: Kind, mut document: Value, finish: F
     };
     check(&mut scope, &object, &document).await?;
     store::insert(&mut scope.tx, &permit, &object).await?;
+    if kind == Kind::Appliance {
+        appliances::insert_state(&mut scope.tx, object.id).await?;
+    }
     answer(scope, object, finish).await
 }
 
@@ -168,7 +175,14 @@ pub async fn delete(
     precondition.check(object.version)?;
     let mut uses = store::used_by(&mut scope.tx, &scope.viewer, &[object.id]).await?;
     match store::delete(&mut scope.tx, &permit).await {
-        Ok(()) => scope.tx.finish(finish).await,
+        Ok(()) => {
+            if kind == Kind::Appliance {
+                // Its deliveries went with it, and with them what a publication may have waited for.
+                publications::settle(&mut scope.tx, scope.now).await?;
+                publications::announce(&mut scope.tx).await?;
+            }
+            scope.tx.finish(finish).await
+        }
         Err(Error::InUse { .. }) => Err(Error::InUse { by: uses.remove(&object.id).unwrap_or_default().by }),
         Err(error) => Err(error),
     }
@@ -191,6 +205,7 @@ async fn details(scope: &mut Scope, objects: Vec<Object>) -> Result<Vec<Detail>>
     let related = store::references(&mut scope.tx, &scope.viewer, &all).await?;
     let ids: Vec<ObjectId> = objects.iter().map(|object| object.id).collect();
     let mut uses = store::used_by(&mut scope.tx, &scope.viewer, &ids).await?;
+    let mut states = compilation::states(scope, &objects).await?;
     let detail = |mut object: Object| {
         object.draft.spec.drop_hidden(&|id| !related.contains_key(&id));
         let links = object.draft.spec.links();
@@ -202,6 +217,7 @@ async fn details(scope: &mut Scope, objects: Vec<Object>) -> Result<Vec<Detail>>
             my_permission: matrix::permission(scope.actor.role, object.kind(), &object.grants),
             warnings: alg_policies::warnings(&object.draft.spec, &related),
             uses: uses.remove(&object.id).unwrap_or_default(),
+            state: states.remove(&object.id),
             related,
             object,
         }
@@ -227,7 +243,7 @@ async fn check(scope: &mut Scope, object: &Object, document: &Value) -> Result<(
     let errors: Vec<FieldError> = match &object.draft.spec {
         Spec::Service(service) => services::check(scope, object.id, service).await?,
         Spec::AlgPolicy(policy) => alg_policies::check(scope, policy, document).await?,
-        Spec::MasterProfile(_) => Vec::new(),
+        Spec::MasterProfile(_) | Spec::Appliance(_) => Vec::new(),
     };
     if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
 }

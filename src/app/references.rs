@@ -10,9 +10,8 @@ use crate::domain::reference::ObjectRef;
 use crate::error::Result;
 use crate::store::objects;
 
-/// Replaces each reference in a document (`"<id>"`, `"name:..."`, or `{"id": "<id>", ...}` as answers have it) by the
-/// id alone, and reports those that lead to nothing the caller can see. What has no such form is left as it is,
-/// for the decoder to report.
+/// Replaces each reference in a document by the id alone, and reports those that lead to nothing the caller can see.
+/// What is no reference is left as it is, for the decoder to report.
 pub(super) async fn resolve(
     scope: &mut Scope,
     kind: Kind,
@@ -21,7 +20,7 @@ pub(super) async fn resolve(
 ) -> Result<()> {
     let (mut found, mut wanted) = (Vec::new(), Vec::new());
     for place in places(kind, document) {
-        if let Some(reference) = document.pointer(&place.pointer).and_then(parse) {
+        if let Some(reference) = document.pointer(&place.pointer).and_then(ObjectRef::from_json) {
             wanted.push((place.kind, reference));
             found.push(place);
         }
@@ -38,13 +37,4 @@ pub(super) async fn resolve(
         }
     }
     Ok(())
-}
-
-fn parse(value: &Value) -> Option<ObjectRef> {
-    let text = match value {
-        Value::String(text) => Some(text.as_str()),
-        Value::Object(fields) => fields.get("id").and_then(Value::as_str),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
-    };
-    text.and_then(ObjectRef::parse)
 }

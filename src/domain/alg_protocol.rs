@@ -12,7 +12,7 @@ use super::service::Transport;
 pub enum AlgProtocol {
     /// File Transfer Protocol, RFC 959.
     Ftp,
-    /// IPsec: key exchange on UDP 500, traffic in ESP.
+    /// IPsec: key exchange on UDP 500 and 4500, traffic in ESP.
     IkeEsp,
     /// Point-to-Point Tunneling Protocol, RFC 2637.
     Pptp,
@@ -50,15 +50,16 @@ impl AlgProtocol {
         }
     }
 
-    /// The protocol's control port, whose traffic its ALG inspects without any service.
+    /// The protocol's control ports, whose traffic its ALG inspects without any service.
     #[must_use]
-    pub fn well_known_port(self) -> u16 {
+    pub fn well_known_ports(self) -> &'static [u16] {
         match self {
-            Self::Ftp => 21,
-            Self::IkeEsp => 500,
-            Self::Pptp => 1723,
-            Self::Sip => 5060,
-            Self::Tftp => 69,
+            Self::Ftp => &[21],
+            // The second carries both behind a NAT, RFC 3948.
+            Self::IkeEsp => &[500, 4500],
+            Self::Pptp => &[1723],
+            Self::Sip => &[5060],
+            Self::Tftp => &[69],
         }
     }
 

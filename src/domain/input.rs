@@ -91,6 +91,12 @@ impl Report {
         value
     }
 
+    /// Where the decoder stands, as a JSON pointer.
+    #[must_use]
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
     /// Whether nothing was reported.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -14,11 +14,13 @@ pub enum Kind {
     AlgPolicy,
     /// A master profile.
     MasterProfile,
+    /// An appliance.
+    Appliance,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Service, Self::AlgPolicy, Self::MasterProfile];
+    pub const ALL: [Self; 4] = [Self::Service, Self::AlgPolicy, Self::MasterProfile, Self::Appliance];
 
     /// The word that stands for the kind in the database and in answers.
     #[must_use]
@@ -27,6 +29,7 @@ impl Kind {
             Self::Service => "service",
             Self::AlgPolicy => "alg_policy",
             Self::MasterProfile => "master_profile",
+            Self::Appliance => "appliance",
         }
     }
 
@@ -37,6 +40,7 @@ impl Kind {
             Self::Service => "services",
             Self::AlgPolicy => "alg-policies",
             Self::MasterProfile => "master-profiles",
+            Self::Appliance => "appliances",
         }
     }
 
@@ -47,6 +51,7 @@ impl Kind {
             Self::Service => "service",
             Self::AlgPolicy => "ALG policy",
             Self::MasterProfile => "master profile",
+            Self::Appliance => "appliance",
         }
     }
 

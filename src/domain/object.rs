@@ -1,10 +1,11 @@
-//! What services, policies and profiles have in common, and the closed set of what they are.
+//! What services, policies, profiles and appliances have in common, and the closed set of what they are.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::alg_policy::AlgPolicy;
 use super::alg_protocol::AlgProtocol;
+use super::appliance::Appliance;
 use super::input::{Fields, Report};
 use super::kind::Kind;
 use super::name::{Description, Name, Tags};
@@ -122,6 +123,8 @@ pub enum Spec {
     AlgPolicy(AlgPolicy),
     /// A master profile.
     MasterProfile(MasterProfile),
+    /// An appliance.
+    Appliance(Appliance),
 }
 
 /// A reference from one object to another.
@@ -141,6 +144,7 @@ impl Spec {
             Self::Service(_) => Kind::Service,
             Self::AlgPolicy(_) => Kind::AlgPolicy,
             Self::MasterProfile(_) => Kind::MasterProfile,
+            Self::Appliance(_) => Kind::Appliance,
         }
     }
 
@@ -150,6 +154,7 @@ impl Spec {
             Kind::Service => Service::decode(fields, report).map(Self::Service),
             Kind::AlgPolicy => AlgPolicy::decode(fields, report).map(Self::AlgPolicy),
             Kind::MasterProfile => MasterProfile::decode(fields, report).map(Self::MasterProfile),
+            Kind::Appliance => Appliance::decode(fields, report).map(Self::Appliance),
         }
     }
 
@@ -160,6 +165,7 @@ impl Spec {
             Self::Service(service) => service.encode(),
             Self::AlgPolicy(policy) => policy.encode(),
             Self::MasterProfile(profile) => profile.encode(),
+            Self::Appliance(appliance) => appliance.encode(),
         }
     }
 
@@ -177,6 +183,7 @@ impl Spec {
                     .collect()
             }
             Self::MasterProfile(profile) => links_of("alg_policy", &profile.alg_policy),
+            Self::Appliance(appliance) => links_of("master_profile", &appliance.master_profile),
         }
     }
 
@@ -190,6 +197,9 @@ impl Spec {
                 }
             }
             Self::MasterProfile(profile) => profile.alg_policy = profile.alg_policy.filter(|id| !hidden(*id)),
+            Self::Appliance(appliance) => {
+                appliance.master_profile = appliance.master_profile.filter(|id| !hidden(*id));
+            }
         }
     }
 
@@ -206,7 +216,11 @@ impl Spec {
             (Self::MasterProfile(profile), Self::MasterProfile(saved)) => {
                 profile.alg_policy = profile.alg_policy.or(saved.alg_policy.filter(|id| hidden(*id)));
             }
-            (Self::Service(_) | Self::AlgPolicy(_) | Self::MasterProfile(_), _) => {}
+            (Self::Appliance(appliance), Self::Appliance(saved)) => {
+                let kept = saved.master_profile.filter(|id| hidden(*id));
+                appliance.master_profile = appliance.master_profile.or(kept);
+            }
+            (Self::Service(_) | Self::AlgPolicy(_) | Self::MasterProfile(_) | Self::Appliance(_), _) => {}
         }
     }
 }
@@ -239,5 +253,6 @@ pub fn places(kind: Kind, document: &Value) -> Vec<Place> {
             })
             .collect(),
         Kind::MasterProfile => vec![Place { pointer: "/alg_policy".to_owned(), kind: Kind::AlgPolicy }],
+        Kind::Appliance => vec![Place { pointer: "/master_profile".to_owned(), kind: Kind::MasterProfile }],
     }
 }

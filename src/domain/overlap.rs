@@ -75,7 +75,7 @@ impl Claim<'_> {
             .into_iter()
             .any(|transport| reaches(self.protocol, self.service, transport) && other.uses(transport));
         let named = self.service.destination_port.as_ref();
-        shared && named.is_some_and(|ports| ports.contains(other.well_known_port()))
+        shared && named.is_some_and(|ports| other.well_known_ports().iter().any(|port| ports.contains(*port)))
     }
 
     fn meets(&self, other: &Self) -> bool {

@@ -94,6 +94,20 @@ impl ListQuery {
         Ok(query)
     }
 
+    /// Reads the parameters of a list that is only paged.
+    ///
+    /// # Errors
+    /// As [`ListQuery::parse`].
+    pub fn parse_pages<'a>(
+        parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, (String, String)> {
+        let parameters: Vec<(&str, &str)> = parameters.into_iter().collect();
+        match parameters.iter().find(|(name, _)| !matches!(*name, "page" | "per_page")) {
+            Some((name, _)) => Err(((*name).to_owned(), "there is no such parameter".to_owned())),
+            None => Self::parse(parameters),
+        }
+    }
+
     /// How many items stand before the page.
     #[must_use]
     pub fn offset(&self) -> i64 {

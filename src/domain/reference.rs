@@ -1,5 +1,8 @@
 //! How a path or a body names an object: by id, or by name as `name:branch-alg`.
 
+use serde_json::Value;
+
+use super::input::{Code, Report, wrong_type};
 use super::name::Name;
 use crate::ids::ObjectId;
 
@@ -17,6 +20,31 @@ pub enum Ref<Id> {
 
 /// The name of an object by id or by name.
 pub type ObjectRef = Ref<ObjectId>;
+
+impl ObjectRef {
+    /// Reads a reference in a body: `"<id>"`, `"name:..."`, or `{"id": "<id>", ...}` as answers have it.
+    #[must_use]
+    pub fn from_json(value: &Value) -> Option<Self> {
+        let text = match value {
+            Value::String(text) => Some(text.as_str()),
+            Value::Object(fields) => fields.get("id").and_then(Value::as_str),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
+        };
+        text.and_then(Self::parse)
+    }
+
+    /// Decodes a reference from JSON.
+    pub fn decode(value: &Value, report: &mut Report) -> Option<Self> {
+        if !value.is_string() && !value.is_object() {
+            return wrong_type(value, "an id, or a name as in \"name:example\"", report);
+        }
+        let reference = Self::from_json(value);
+        if reference.is_none() {
+            report.error(Code::Format, "is to be an id, or a name as in \"name:example\"");
+        }
+        reference
+    }
+}
 
 impl<Id: std::str::FromStr> Ref<Id> {
     /// Reads an id or `name:...`; nothing else names anything.

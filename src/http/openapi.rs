@@ -97,6 +97,7 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
     let object = path.ends_with('}') || path.ends_with("/permissions");
     let attachment = path.ends_with("/attach") || path.ends_with("/detach");
     let user = path.contains("/users");
+    let publication = path.contains("/publications");
     let conditional = (object && method != Method::Get && !user) || attachment;
 
     let mut parameters = Vec::new();
@@ -104,7 +105,7 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
         parameters.push(parameter("tenant", ParameterIn::Path, true, "A tenant by id or name"));
     }
     if path.contains("{id}") {
-        let detail = "By id, or by name as `name:example`";
+        let detail = if publication { "By id" } else { "By id, or by name as `name:example`" };
         parameters.push(parameter("id", ParameterIn::Path, true, detail));
     }
     if conditional {
@@ -132,7 +133,11 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
         }
     }
     if matches!(method, Method::Post | Method::Put | Method::Patch | Method::Delete) && signed_in {
-        respond(operation, "409", "The name is taken, or the object is in use");
+        if path.ends_with("/cancel") {
+            respond(operation, "409", "The publication has ended");
+        } else if !publication {
+            respond(operation, "409", "The name is taken, or the object is in use");
+        }
     }
     if conditional {
         respond(operation, "412", "If-Match is stale; the answer carries the current version's ETag");

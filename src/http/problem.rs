@@ -205,6 +205,10 @@ impl From<Error> for Problem {
                 let detail = "the tenant still holds objects; delete them first";
                 Self::new(StatusCode::CONFLICT, "tenant-not-empty", "The tenant is not empty", detail)
             }
+            Error::PublicationEnded => {
+                let detail = "every appliance has applied or rejected its revision already";
+                Self::new(StatusCode::CONFLICT, "publication-ended", "The publication has ended", detail)
+            }
             Error::PreconditionRequired => Self::new(
                 StatusCode::PRECONDITION_REQUIRED,
                 "precondition-required",

@@ -5,9 +5,12 @@
 //! [`crate::access::permit::Permit`]; what reads objects takes a [`crate::access::matrix::Viewer`] and leaves out
 //! what is hidden, unless its name says otherwise.
 
+pub mod appliances;
 mod error;
 pub mod objects;
+pub mod publications;
 pub mod readiness;
+pub mod revisions;
 pub mod sessions;
 pub mod signing_keys;
 pub mod tenants;

@@ -36,6 +36,9 @@ async fn documents_that_are_deep_wide_or_strange() {
         for (method, path) in [
             (Method::POST, SERVICES),
             (Method::POST, "/v1/tenants/acme/alg-policies"),
+            (Method::POST, "/v1/tenants/acme/appliances"),
+            (Method::POST, "/v1/tenants/acme/publications"),
+            (Method::POST, "/v1/tenants/acme/publications/preview"),
             (Method::PATCH, "/v1/tenants/acme/master-profiles/name:default-basic-mp"),
             (Method::PUT, "/v1/tenants/acme/master-profiles/name:default-basic-mp/permissions"),
             (Method::POST, "/v1/tenants/acme/users"),
@@ -107,6 +110,10 @@ fn document() -> impl proptest::strategy::Strategy<Value = Value> {
             "name:x",
             "ftp",
             "enterprise_operator",
+            "in0",
+            "all_changed",
+            "10.0.0.0/8",
+            "0.0.0.0-255.255.255.255",
             "",
             "\u{0}"
         ])
@@ -137,6 +144,16 @@ fn document() -> impl proptest::strategy::Strategy<Value = Value> {
         "username",
         "password",
         "email",
+        "appliances",
+        "revision",
+        "site",
+        "labels",
+        "master_profile",
+        "nat",
+        "inside",
+        "outside",
+        "inside_prefixes",
+        "pool",
         "x",
     ];
     leaf.prop_recursive(4, 32, 6, move |inner| {
@@ -175,6 +192,9 @@ async fn random_documents_are_never_the_servers_fault() {
         (Method::POST, SERVICES),
         (Method::POST, "/v1/tenants/acme/alg-policies"),
         (Method::POST, "/v1/tenants/acme/master-profiles"),
+        (Method::POST, "/v1/tenants/acme/appliances"),
+        (Method::POST, "/v1/tenants/acme/publications"),
+        (Method::POST, "/v1/tenants/acme/publications/preview"),
         (Method::PATCH, "/v1/tenants/acme/master-profiles/name:default-basic-mp"),
         (Method::PUT, "/v1/tenants/acme/master-profiles/name:default-basic-mp/permissions"),
         (Method::POST, "/v1/tenants/acme/users?dry_run=true"),

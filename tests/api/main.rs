@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is missing")]
 
 mod alg_policies;
+mod appliances;
 mod availability;
+mod compiled;
 mod conditional;
 mod errors;
 mod hostile;
@@ -12,6 +14,7 @@ mod master_profiles;
 mod matrix;
 mod openapi;
 mod permissions;
+mod publications;
 mod services;
 mod sign_in;
 mod support;

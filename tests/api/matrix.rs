@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Api, World, create, snapshot};
+use crate::support::{Api, World, appliance, create, snapshot};
 
 const ROLES: [(&str, &str); 4] = [
     ("acme-admin", "enterprise_administrator"),
@@ -44,6 +44,7 @@ impl Covered {
 fn kinds() -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
         ("alg-policies", json!({})),
+        ("appliances", json!({})),
         ("master-profiles", json!({"kind": "basic"})),
         ("services", json!({"protocol": "tcp", "destination_port": "9999"})),
     ])
@@ -90,6 +91,8 @@ async fn who_may_do_what() {
         }
     }
     golden += &attach_lines(&world, &mut covered).await;
+    golden += &join_lines(&world, &mut covered).await;
+    golden += &publication_lines(&world, &mut covered).await;
     golden += &tenant_lines(&world, &mut covered).await;
     snapshot::compare("tests/snapshots/permission-matrix.txt", &golden);
 
@@ -151,6 +154,57 @@ async fn object_line(
         }
     }
     line
+}
+
+/// Joining takes an administrator who sees the appliance.
+async fn join_lines(world: &World, covered: &mut Covered) -> String {
+    let mut lines = "join (appliance)\n".to_owned();
+    for (user, role) in ROLES {
+        let api = world.api(user);
+        write!(lines, "  {role:32}").unwrap();
+        for permission in ["edit", "read", "hide"] {
+            let template = "/v1/tenants/{tenant}/appliances/{id}/join-token";
+            let path =
+                format!("/v1/tenants/acme/appliances/name:{role}-{permission}/join-token?dry_run=true");
+            let (status, _) = covered.call(&api, Method::POST, template, &path, None).await;
+            write!(lines, " {permission} {status}").unwrap();
+        }
+        lines.push('\n');
+    }
+    lines
+}
+
+/// Publishing takes an administrator; reading about it, any role of the tenant.
+async fn publication_lines(world: &World, covered: &mut Covered) -> String {
+    let mut lines = String::new();
+    for tenant in ["acme", "globex"] {
+        writeln!(lines, "publications: {tenant}").unwrap();
+        let root = world.api("root");
+        let edge = appliance(&root, tenant, "published").await;
+        let order = json!({"appliances": [edge]});
+        let all = format!("/v1/tenants/{tenant}/publications");
+        let one = root.post(&all, &order).await;
+        let path = format!("{all}/{}", one.id());
+        let template = "/v1/tenants/{tenant}/publications";
+        for (user, role) in ROLES {
+            let api = world.api(user);
+            write!(lines, "  {role:32}").unwrap();
+            for (word, method, suffix, path, body) in [
+                ("list", Method::GET, "", all.clone(), None),
+                ("publish", Method::POST, "", format!("{all}?dry_run=true"), Some(&order)),
+                ("preview", Method::POST, "/preview", format!("{all}/preview"), Some(&order)),
+                ("get", Method::GET, "/{id}", path.clone(), None),
+                ("cancel", Method::POST, "/{id}/cancel", format!("{path}/cancel?dry_run=true"), None),
+            ] {
+                let template = format!("{template}{suffix}");
+                let (status, _) = covered.call(&api, method, &template, &path, body).await;
+                write!(lines, " {word} {status}").unwrap();
+            }
+            lines.push('\n');
+        }
+        root.delete(&format!("/v1/tenants/{tenant}/appliances/{edge}")).await.expect(204);
+    }
+    lines
 }
 
 /// Attaching takes two objects: every pair of permissions.

@@ -1,4 +1,8 @@
-//! What the engine enforces: a plain [`Config`], and the validated, immutable [`Snapshot`] made of it.
+//! What the engine enforces: a plain [`Config`], and the validated, immutable [`Snapshot`] made of it;
+//! and the parts of configurations whose spelling the gateway and the controller share.
+
+pub mod interface;
+pub mod nat;
 
 use std::collections::BTreeSet;
 use std::fmt;

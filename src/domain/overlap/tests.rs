@@ -133,3 +133,13 @@ proptest! {
         prop_assert_eq!(found, expected);
     }
 }
+
+#[test]
+fn both_ports_of_ipsec_are_its_own() {
+    for port in ["500", "4500"] {
+        let services = BTreeMap::from([(id(1), service(ServiceProtocol::Udp, None, Some(port)))]);
+        let found = overlaps(&policy(&[(AlgProtocol::Tftp, 1)]), &services);
+        assert_eq!(found.iter().map(|overlap| overlap.other).collect::<Vec<_>>(), [AlgProtocol::IkeEsp]);
+        assert_eq!(overlaps(&policy(&[(AlgProtocol::Ftp, 1)]), &services), []);
+    }
+}

@@ -9,7 +9,7 @@ use crate::app::AppState;
 use crate::domain::reference::{ObjectRef, Ref};
 use crate::error::Error;
 use crate::http::problem::{Problem, Result};
-use crate::ids::{TenantId, UserId};
+use crate::ids::{PublicationId, TenantId, UserId};
 
 /// `/v1/tenants/{tenant}`: by id, by name, or as `name:...`.
 #[derive(Debug)]
@@ -22,6 +22,13 @@ pub(in crate::http) struct ObjectPath(pub(in crate::http) Ref<TenantId>, pub(in 
 /// `.../{tenant}/users/{id}`
 #[derive(Debug)]
 pub(in crate::http) struct UserPath(pub(in crate::http) Ref<TenantId>, pub(in crate::http) Ref<UserId>);
+
+/// `.../{tenant}/publications/{id}`
+#[derive(Debug)]
+pub(in crate::http) struct PublicationPath(
+    pub(in crate::http) Ref<TenantId>,
+    pub(in crate::http) PublicationId,
+);
 
 impl FromRequestParts<AppState> for TenantPath {
     type Rejection = Problem;
@@ -49,6 +56,16 @@ impl FromRequestParts<AppState> for UserPath {
         let segments = segments(parts, state).await?;
         let user = segments.get("id").and_then(|text| Ref::parse(text));
         Ok(Self(tenant(&segments).ok_or(Error::NotFound)?, user.ok_or(Error::NotFound)?))
+    }
+}
+
+impl FromRequestParts<AppState> for PublicationPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let segments = segments(parts, state).await?;
+        let publication = segments.get("id").and_then(|text| text.parse().ok());
+        Ok(Self(tenant(&segments).ok_or(Error::NotFound)?, publication.ok_or(Error::NotFound)?))
     }
 }
 

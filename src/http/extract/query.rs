@@ -13,6 +13,10 @@ use crate::store::tx::Finish;
 #[derive(Debug)]
 pub(in crate::http) struct List(pub(in crate::http) ListQuery);
 
+/// The parameters of a list that is only paged.
+#[derive(Debug)]
+pub(in crate::http) struct Pages(pub(in crate::http) ListQuery);
+
 /// The parameters of a write: whether to keep what it does.
 #[derive(Debug)]
 pub(in crate::http) struct Write(pub(in crate::http) Finish);
@@ -28,6 +32,19 @@ impl FromRequestParts<AppState> for List {
         let parameters = parameters(parts)?;
         let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         match ListQuery::parse(pairs) {
+            Ok(query) => Ok(Self(query)),
+            Err((parameter, detail)) => Err(Error::Parameter { parameter, detail }.into()),
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for Pages {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
+        let parameters = parameters(parts)?;
+        let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        match ListQuery::parse_pages(pairs) {
             Ok(query) => Ok(Self(query)),
             Err((parameter, detail)) => Err(Error::Parameter { parameter, detail }.into()),
         }

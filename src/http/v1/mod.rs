@@ -1,9 +1,11 @@
 //! Version 1 of the API: one folder per resource, each with its handlers and its view.
 
 pub(super) mod alg_policies;
+pub(super) mod appliances;
 pub(super) mod auth;
 pub(super) mod master_profiles;
 mod objects;
+pub(super) mod publications;
 pub(super) mod services;
 pub(super) mod tenants;
 pub(super) mod users;

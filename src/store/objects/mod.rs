@@ -1,9 +1,10 @@
-//! Services, policies, profiles: one table, since what they have in common is nearly all that a database does
+//! Services, policies, profiles, appliances: one table, since what they have in common is nearly all that a database does
 //! with them.
 
 mod list;
 mod relations;
 mod row;
+mod select;
 
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
@@ -20,9 +21,11 @@ use crate::ids::ObjectId;
 
 pub use self::list::list;
 pub use self::relations::{
-    Related, Uses, policies_listening_on, references, resolve, services_regardless, used_by,
+    Related, Uses, policies_listening_on, reachable_regardless, references, resolve, services_regardless,
+    used_by,
 };
 use self::row::ObjectRow;
+pub use self::select::{Which, appliances, hidden};
 
 const NAME_TAKEN: &str = "objects_name_taken";
 const IN_USE: &str = "object_links_in_use";
@@ -199,7 +202,7 @@ fn tags_of(object: &Object) -> Vec<&str> {
     object.draft.tags.iter().collect()
 }
 
-fn uuids(ids: &[ObjectId]) -> Vec<uuid::Uuid> {
+pub(super) fn uuids(ids: &[ObjectId]) -> Vec<uuid::Uuid> {
     ids.iter().map(|id| id.as_uuid()).collect()
 }
 

@@ -152,6 +152,27 @@ pub async fn services_regardless(tx: &mut TenantTx, ids: &[ObjectId]) -> Result<
     Ok(services)
 }
 
+/// Every object that the given ones refer to, directly or not, hidden ones too: what appliances are compiled from.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn reachable_regardless(tx: &mut TenantTx, from: &[ObjectId]) -> Result<Vec<Object>> {
+    let tenant = tx.tenant();
+    let rows: Vec<ObjectRow> = sqlx::query_as(AssertSqlSafe(format!(
+        "WITH RECURSIVE reached (id) AS (
+             SELECT to_id FROM object_links WHERE tenant_id = $1 AND from_id = ANY($2)
+             UNION
+             SELECT link.to_id FROM object_links link JOIN reached ON reached.id = link.from_id
+             WHERE link.tenant_id = $1)
+         SELECT {COLUMNS} FROM objects o WHERE o.tenant_id = $1 AND o.id IN (SELECT id FROM reached)"
+    )))
+    .bind(tenant)
+    .bind(uuids(from))
+    .fetch_all(tx.connection())
+    .await?;
+    rows.into_iter().map(Object::try_from).collect()
+}
+
 /// The policies that listen on a service, hidden ones too, for the same reason.
 ///
 /// # Errors

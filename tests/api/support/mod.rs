@@ -1,6 +1,7 @@
 //! A controller for each test, on a clone of one prepared database.
 
 mod cluster;
+pub(crate) mod gateway;
 pub(crate) mod snapshot;
 mod world;
 
@@ -12,6 +13,13 @@ use serde_json::{Value, json};
 pub(crate) async fn service(api: &Api, tenant: &str, name: &str, port: &str) -> String {
     let body = json!({ "name": name, "protocol": "tcp", "destination_port": port });
     create(api, tenant, "services", &body).await
+}
+
+/// Creates an appliance with NAT settings and answers its id.
+pub(crate) async fn appliance(api: &Api, tenant: &str, name: &str) -> String {
+    let nat = json!({ "inside": ["in0"], "outside": ["out0"], "inside_prefixes": ["10.0.0.0/24"],
+                      "pool": ["203.0.113.1"] });
+    create(api, tenant, "appliances", &json!({ "name": name, "nat": nat })).await
 }
 
 /// Creates an object and answers its id.

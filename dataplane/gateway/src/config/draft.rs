@@ -1,19 +1,15 @@
 //! The checks that files and messages share: a draft remembers where each value stands, so that every problem
 //! can be named at its place.
 
-use std::net::Ipv4Addr;
-
-use pinhole_dataplane::addr::Ipv4Prefix;
 use pinhole_dataplane::alg::AlgProtocol;
 use pinhole_dataplane::config::PortRange;
+use pinhole_dataplane::config::nat::{self, Located, NatDraft, NatProblem, NatSettings};
 use pinhole_dataplane::limits::FIRST_UNPRIVILEGED_PORT;
 
 use crate::config::ports::PortSet;
-use crate::config::range::AddressRange;
 use crate::config::{
-    ALG_PROTOCOLS, AlgService, AlgSetting, AlgState, Config, HostEcho, InterfaceName, MAX_INTERFACES,
-    MAX_POOL_ADDRESSES, MAX_POOL_RANGES, MAX_PREFIXES, MAX_SERVICE_NAME, MAX_SERVICES, ServiceProtocol,
-    alg_name,
+    ALG_PROTOCOLS, AlgService, AlgSetting, AlgState, Config, HostEcho, MAX_SERVICE_NAME, MAX_SERVICES,
+    ServiceProtocol, alg_name,
 };
 
 /// Something wrong with a configuration, at a place in it.
@@ -25,28 +21,11 @@ pub struct Problem<L> {
     pub message: String,
 }
 
-/// A value and where it stands.
-#[derive(Clone, Debug)]
-pub(super) struct Located<T, L> {
-    pub(super) value: T,
-    pub(super) at: L,
-}
-
-/// A list and where it stands.
-#[derive(Clone, Debug)]
-pub(super) struct List<L> {
-    pub(super) at: L,
-    pub(super) items: Vec<Located<String, L>>,
-}
-
 /// A configuration before its checks. What is `None` was already reported as a problem, or is left out where
 /// that is allowed.
 #[derive(Clone, Debug)]
 pub(super) struct Draft<L> {
-    pub(super) inside: Option<List<L>>,
-    pub(super) outside: Option<List<L>>,
-    pub(super) inside_prefixes: Option<List<L>>,
-    pub(super) pool: Option<List<L>>,
+    pub(super) nat: NatDraft<L>,
     pub(super) nat_ports: Option<Located<PortSet, L>>,
     pub(super) host_echo: HostEcho,
     pub(super) algs: Vec<AlgDraft<L>>,
@@ -71,153 +50,34 @@ pub(super) struct ServiceDraft<L> {
 
 /// Checks a draft and adds what is wrong to `problems`; returns the configuration when nothing ever was.
 pub(super) fn check<L: Clone>(draft: Draft<L>, problems: &mut Vec<Problem<L>>) -> Option<Config> {
-    let inside = check_interfaces(draft.inside, "inside", problems);
-    let outside = check_interfaces(draft.outside, "outside", problems);
-    for name in &outside {
-        if inside.iter().any(|other| other.value == name.value) {
-            report(problems, &name.at, format!("{} is both inside and outside", name.value));
-        }
-    }
-    let prefixes = check_prefixes(draft.inside_prefixes, problems);
-    let pool = check_pool(draft.pool, &prefixes, problems);
+    let nat = check_nat(draft.nat, problems);
     let nat_ports = draft.nat_ports.and_then(|ports| check_nat_ports(&ports, problems));
     check_service_overlaps(&draft.algs, problems);
     let algs = check_algs(draft.algs, problems);
-    if !problems.is_empty() {
-        return None;
-    }
+    let nat = nat.filter(|_| problems.is_empty())?;
     Some(Config {
-        inside: values(inside),
-        outside: values(outside),
-        inside_prefixes: values(prefixes),
-        pool: values(pool),
+        inside: nat.inside,
+        outside: nat.outside,
+        inside_prefixes: nat.inside_prefixes,
+        pool: nat.pool,
         nat_ports,
         host_echo: draft.host_echo,
         algs,
     })
 }
 
-fn values<T, L>(located: Vec<Located<T, L>>) -> Vec<T> {
-    located.into_iter().map(|located| located.value).collect()
-}
-
 fn report<L: Clone>(problems: &mut Vec<Problem<L>>, at: &L, message: String) {
     problems.push(Problem { at: at.clone(), message });
 }
 
-/// Parses the items of a list, reports what does not parse, and what the list's bounds do not allow.
-fn parse_items<T, L>(
-    list: Option<List<L>>,
-    what: &str,
-    most: usize,
-    problems: &mut Vec<Problem<L>>,
-) -> Vec<Located<T, L>>
-where
-    T: std::str::FromStr,
-    T::Err: std::fmt::Display,
-    L: Clone,
-{
-    let Some(list) = list else { return Vec::new() };
-    if list.items.is_empty() {
-        report(problems, &list.at, format!("{what} is empty"));
-    }
-    if list.items.len() > most {
-        report(
-            problems,
-            &list.at,
-            format!("{what} has {} entries, at most {most} are allowed", list.items.len()),
-        );
-        return Vec::new();
-    }
-    let mut parsed = Vec::with_capacity(list.items.len());
-    for item in list.items {
-        match item.value.parse::<T>() {
-            Ok(value) => parsed.push(Located { value, at: item.at }),
-            Err(error) => report(problems, &item.at, format!("\"{}\" {error}", item.value)),
-        }
-    }
-    parsed
-}
-
-fn check_interfaces<L: Clone>(
-    list: Option<List<L>>,
-    what: &str,
-    problems: &mut Vec<Problem<L>>,
-) -> Vec<Located<InterfaceName, L>> {
-    let mut names: Vec<Located<InterfaceName, L>> = Vec::new();
-    for name in parse_items::<InterfaceName, L>(list, what, MAX_INTERFACES, problems) {
-        if names.iter().any(|earlier| earlier.value == name.value) {
-            report(problems, &name.at, format!("{} is listed twice in {what}", name.value));
-        } else {
-            names.push(name);
-        }
-    }
-    names
-}
-
-fn check_prefixes<L: Clone>(
-    list: Option<List<L>>,
-    problems: &mut Vec<Problem<L>>,
-) -> Vec<Located<Ipv4Prefix, L>> {
-    let mut prefixes: Vec<Located<Ipv4Prefix, L>> = Vec::new();
-    for prefix in parse_items::<Ipv4Prefix, L>(list, "inside_prefixes", MAX_PREFIXES, problems) {
-        let range = AddressRange::from(prefix.value);
-        if let Some(reason) = unusable(range) {
-            report(
-                problems,
-                &prefix.at,
-                format!("{} cannot be an inside prefix: it holds {reason}", prefix.value),
-            );
-        }
-        if let Some(other) = prefixes.iter().find(|other| AddressRange::from(other.value).overlaps(range)) {
-            report(
-                problems,
-                &prefix.at,
-                format!("{} overlaps with the inside prefix {}", prefix.value, other.value),
-            );
-        }
-        prefixes.push(prefix);
-    }
-    prefixes
-}
-
-fn check_pool<L: Clone>(
-    list: Option<List<L>>,
-    prefixes: &[Located<Ipv4Prefix, L>],
-    problems: &mut Vec<Problem<L>>,
-) -> Vec<Located<AddressRange, L>> {
-    let at = list.as_ref().map(|list| list.at.clone());
-    let mut pool: Vec<Located<AddressRange, L>> = Vec::new();
-    for range in parse_items::<AddressRange, L>(list, "pool", MAX_POOL_RANGES, problems) {
-        if let Some(reason) = unusable(range.value) {
-            report(problems, &range.at, format!("{} cannot be in the pool: it holds {reason}", range.value));
-        }
-        // RFC 4787, REQ-7: an overlap would make inside and outside indistinguishable.
-        if let Some(prefix) =
-            prefixes.iter().find(|prefix| AddressRange::from(prefix.value).overlaps(range.value))
-        {
-            report(
-                problems,
-                &range.at,
-                format!("the pool's {} overlaps with the inside prefix {}", range.value, prefix.value),
-            );
-        }
-        if let Some(other) = pool.iter().find(|other| other.value.overlaps(range.value)) {
-            report(problems, &range.at, format!("{} overlaps with the pool's {}", range.value, other.value));
-        }
-        pool.push(range);
-    }
-    let count: u64 = pool.iter().map(|range| range.value.count()).sum();
-    if let Some(at) = at
-        && usize::try_from(count).map_or(true, |count| count > MAX_POOL_ADDRESSES)
-    {
-        report(
-            problems,
-            &at,
-            format!("the pool has {count} addresses, at most {MAX_POOL_ADDRESSES} are allowed"),
-        );
-    }
-    pool
+fn check_nat<L: Clone>(draft: NatDraft<L>, problems: &mut Vec<Problem<L>>) -> Option<NatSettings> {
+    let found = match nat::check(draft) {
+        Ok(settings) => return Some(settings),
+        Err(found) => found,
+    };
+    let problem = |found: NatProblem<L>| Problem { at: found.at, message: found.error.to_string() };
+    problems.extend(found.into_iter().map(problem));
+    None
 }
 
 fn check_nat_ports<L: Clone>(
@@ -232,24 +92,6 @@ fn check_nat_ports<L: Clone>(
         report(problems, &ports.at, format!("the ports {range} start below {FIRST_UNPRIVILEGED_PORT}"));
     }
     Some(range)
-}
-
-/// Names what in a range is never a host's address beyond its link (RFC 1122, section 3.2.1.3; RFC 3927; RFC 6890).
-fn unusable(range: AddressRange) -> Option<&'static str> {
-    let special = |first: [u8; 4], last: [u8; 4]| {
-        range.first() <= Ipv4Addr::from(last) && Ipv4Addr::from(first) <= range.last()
-    };
-    if special([0, 0, 0, 0], [0, 255, 255, 255]) {
-        Some("addresses of \"this network\" (0.0.0.0/8)")
-    } else if special([127, 0, 0, 0], [127, 255, 255, 255]) {
-        Some("loopback addresses")
-    } else if special([169, 254, 0, 0], [169, 254, 255, 255]) {
-        Some("link-local addresses")
-    } else if special([224, 0, 0, 0], [255, 255, 255, 255]) {
-        Some("multicast, reserved or broadcast addresses")
-    } else {
-        None
-    }
 }
 
 fn check_algs<L: Clone>(drafts: Vec<AlgDraft<L>>, problems: &mut Vec<Problem<L>>) -> Vec<AlgSetting> {

@@ -1,9 +1,10 @@
 //! The configuration as the controller's message carries it.
 
 use pinhole_dataplane::alg::AlgProtocol;
+use pinhole_dataplane::config::nat::{List, Located, NatDraft};
 use pinhole_proto::v1;
 
-use crate::config::draft::{self, AlgDraft, Draft, List, Located, ServiceDraft};
+use crate::config::draft::{self, AlgDraft, Draft, ServiceDraft};
 use crate::config::ports::{MAX_RANGES, PortError, PortSet, port_range};
 use crate::config::{AlgState, Config, HostEcho, Problem, ServiceProtocol};
 
@@ -34,20 +35,17 @@ pub fn parse(message: &v1::GatewayConfig) -> Result<Config, MessageError> {
 
 fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Draft<String> {
     let mut draft = Draft {
-        inside: None,
-        outside: None,
-        inside_prefixes: None,
-        pool: None,
+        nat: NatDraft { inside: None, outside: None, inside_prefixes: None, pool: None },
         nat_ports: None,
         host_echo: HostEcho::Answer,
         algs: Vec::new(),
     };
     match &message.nat {
         Some(nat) => {
-            draft.inside = Some(list("nat.inside_interfaces", &nat.inside_interfaces));
-            draft.outside = Some(list("nat.outside_interfaces", &nat.outside_interfaces));
-            draft.inside_prefixes = Some(list("nat.inside_prefixes", &nat.inside_prefixes));
-            draft.pool = Some(list("nat.pool", &nat.pool));
+            draft.nat.inside = Some(list("nat.inside_interfaces", &nat.inside_interfaces));
+            draft.nat.outside = Some(list("nat.outside_interfaces", &nat.outside_interfaces));
+            draft.nat.inside_prefixes = Some(list("nat.inside_prefixes", &nat.inside_prefixes));
+            draft.nat.pool = Some(list("nat.pool", &nat.pool));
         }
         None => report(problems, "nat", "the NAT settings are missing".to_owned()),
     }

@@ -4,29 +4,19 @@ mod draft;
 pub mod file;
 pub mod message;
 pub mod ports;
-pub mod range;
 
-use std::fmt;
 use std::str::FromStr;
 
-use pinhole_dataplane::addr::Ipv4Prefix;
+use pinhole_dataplane::addr::{AddressRange, Ipv4Prefix};
 use pinhole_dataplane::alg::AlgProtocol;
 use pinhole_dataplane::config::PortRange;
+use pinhole_dataplane::config::interface::InterfaceName;
 use pinhole_dataplane::limits;
 
 use crate::config::ports::PortSet;
-use crate::config::range::AddressRange;
 
 pub use draft::Problem;
 
-/// At most this many interfaces on each side.
-pub const MAX_INTERFACES: usize = 64;
-/// At most this many inside prefixes.
-pub const MAX_PREFIXES: usize = limits::MAX_INSIDE_PREFIXES;
-/// At most this many entries in the pool.
-pub const MAX_POOL_RANGES: usize = 256;
-/// At most this many outside addresses in all.
-pub const MAX_POOL_ADDRESSES: usize = limits::MAX_POOL_ADDRESSES;
 /// At most this many user-defined services on one ALG.
 pub const MAX_SERVICES: usize = limits::MAX_SERVICES_PER_ALG;
 /// The longest name of a service in characters, as in the controller's API.
@@ -161,54 +151,6 @@ pub fn parse_alg_name(text: &str) -> Result<AlgProtocol, UnknownName> {
         .into_iter()
         .find(|protocol| alg_name(*protocol) == text)
         .ok_or_else(|| UnknownName { given: text.to_owned(), known: "ftp, ike_esp, pptp, sip, tftp" })
-}
-
-/// The name of a network interface, as the kernel allows it.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct InterfaceName(String);
-
-/// Why a text cannot name an interface.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum InterfaceNameError {
-    /// Empty, over 15 bytes, or with a byte the kernel does not take.
-    #[error("is not an interface name: 1 to 15 printable characters without space, / or :")]
-    Malformed,
-    /// The gateway's own device, or the loopback.
-    #[error("cannot be used: it is the host's loopback or the gateway's own device")]
-    Reserved,
-}
-
-impl InterfaceName {
-    /// The longest name that the kernel takes, in bytes.
-    const MAX_BYTES: usize = 15;
-
-    /// Returns the name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for InterfaceName {
-    type Err = InterfaceNameError;
-
-    fn from_str(text: &str) -> Result<Self, InterfaceNameError> {
-        let printable = text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b':'));
-        // A leading dash would be an option of the commands that set the interface up.
-        let dots = matches!(text, "." | "..") || text.starts_with('-');
-        if text.is_empty() || text.len() > Self::MAX_BYTES || !printable || dots {
-            return Err(InterfaceNameError::Malformed);
-        }
-        if text == "lo" || text == crate::datapath::INSIDE_TUN || text == crate::datapath::OUTSIDE_TUN {
-            return Err(InterfaceNameError::Reserved);
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Display for InterfaceName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
 }
 
 #[cfg(test)]

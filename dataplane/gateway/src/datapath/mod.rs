@@ -8,10 +8,7 @@ pub mod tun;
 pub(crate) mod wake;
 pub(crate) mod worker;
 
-/// The device that carries the inside interfaces' packets.
-pub const INSIDE_TUN: &str = "pinhole-in";
-/// The device that carries the outside interfaces' packets.
-pub const OUTSIDE_TUN: &str = "pinhole-out";
+pub use pinhole_dataplane::config::interface::{INSIDE_TUN, OUTSIDE_TUN};
 
 /// Queues of each device. One worker serves them all; the kernel spreads flows over them.
 pub(crate) const QUEUES: usize = 2;

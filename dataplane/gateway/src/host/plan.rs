@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use pinhole_dataplane::addr::Ipv4Prefix;
+use pinhole_dataplane::addr::{AddressRange, Ipv4Prefix};
 use pinhole_dataplane::config::PortRange;
+use pinhole_dataplane::config::interface::InterfaceName;
 use pinhole_dataplane::limits::FIRST_UNPRIVILEGED_PORT;
 
+use crate::config::Config;
 use crate::config::ports::PortSet;
-use crate::config::range::AddressRange;
-use crate::config::{Config, InterfaceName};
 use crate::datapath::{INSIDE_TUN, OUTSIDE_TUN};
 use crate::host::addresses::HostAddresses;
 use crate::host::journal::Journal;

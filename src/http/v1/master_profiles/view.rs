@@ -28,7 +28,7 @@ impl MasterProfile {
                 kind: profile.kind(),
                 alg_policy: profile.alg_policy.and_then(|id| RefView::of(detail, id)),
             }),
-            Spec::Service(_) | Spec::AlgPolicy(_) => None,
+            Spec::Service(_) | Spec::AlgPolicy(_) | Spec::Appliance(_) => None,
         }
     }
 }

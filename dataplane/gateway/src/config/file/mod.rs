@@ -6,9 +6,10 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
+use pinhole_dataplane::config::nat::{Located, NatDraft};
 use toml::de::DeTable;
 
-use crate::config::draft::{self, AlgDraft, Draft, Located, ServiceDraft};
+use crate::config::draft::{self, AlgDraft, Draft, ServiceDraft};
 use crate::config::file::reader::{Absences, Reader, Table};
 use crate::config::{AlgState, Config, HostEcho, parse_alg_name};
 
@@ -116,18 +117,15 @@ fn read_document(root: &Table<'_>, mut reader: Reader<'_>) -> Draft<Span> {
     let inside = reader.required_strings(root, "inside");
     let outside = reader.required_strings(root, "outside");
     let mut draft = Draft {
-        inside,
-        outside,
-        inside_prefixes: None,
-        pool: None,
+        nat: NatDraft { inside, outside, inside_prefixes: None, pool: None },
         nat_ports: None,
         host_echo: HostEcho::Answer,
         algs: Vec::new(),
     };
     if let Some(nat) = reader.required_table(root, "nat") {
         reader.only_keys(&nat, &["inside_prefixes", "pool", "ports"]);
-        draft.inside_prefixes = reader.required_strings(&nat, "inside_prefixes");
-        draft.pool = reader.required_strings(&nat, "pool");
+        draft.nat.inside_prefixes = reader.required_strings(&nat, "inside_prefixes");
+        draft.nat.pool = reader.required_strings(&nat, "pool");
         let at = reader.span_of(&nat, "ports");
         draft.nat_ports = reader.parsed(&nat, "ports").map(|value| Located { value, at });
     }

@@ -3,11 +3,11 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use pinhole_dataplane::config::nat::{List, Located};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::Problem;
-use crate::config::draft::{List, Located};
 use crate::config::file::Span;
 
 /// A table, where it stands, and what people call it.

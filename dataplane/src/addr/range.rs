@@ -1,10 +1,10 @@
-//! IPv4 address ranges as configurations spell them.
+//! IPv4 address ranges as configurations and the REST API spell them.
 
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-use pinhole_dataplane::addr::{Ipv4Prefix, PrefixError};
+use super::{Ipv4Prefix, PrefixError};
 
 /// Consecutive IPv4 addresses, both ends included, first not above last.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -72,11 +72,14 @@ impl From<Ipv4Prefix> for AddressRange {
 }
 
 impl fmt::Display for AddressRange {
+    /// Writes an address, the prefix that holds exactly these addresses, or `first-last`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.first == self.last {
-            self.first.fmt(formatter)
-        } else {
-            write!(formatter, "{}-{}", self.first, self.last)
+            return self.first.fmt(formatter);
+        }
+        match self.prefixes().as_slice() {
+            [prefix] => prefix.fmt(formatter),
+            _ => write!(formatter, "{}-{}", self.first, self.last),
         }
     }
 }
@@ -109,3 +112,6 @@ impl FromStr for AddressRange {
         if range.first <= range.last { Ok(range) } else { Err(RangeError::Reversed) }
     }
 }
+
+#[cfg(test)]
+mod tests;

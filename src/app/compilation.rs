@@ -1,0 +1,72 @@
+//! What saved objects compile to, appliance by appliance.
+
+use std::collections::BTreeMap;
+
+use super::scope::Scope;
+use crate::compiler::{self, CompileError, Compiled, Inputs};
+use crate::domain::appliance::{Appliance, ApplianceState};
+use crate::domain::object::{Object, Spec};
+use crate::error::{Error, Result};
+use crate::ids::ObjectId;
+use crate::store::{appliances as store, objects};
+
+/// Compiles appliances. What they refer to is read in one query, hidden objects too: what is published is what the
+/// objects say, whoever may see them.
+pub(super) async fn compile(
+    scope: &mut Scope,
+    appliances: &[&Object],
+) -> Result<BTreeMap<ObjectId, Result<Compiled, CompileError>>> {
+    let ids: Vec<ObjectId> = appliances.iter().map(|object| object.id).collect();
+    let inputs: Inputs = objects::reachable_regardless(&mut scope.tx, &ids).await?.into_iter().collect();
+    let mut compiled = BTreeMap::new();
+    for object in appliances {
+        let outcome = compiler::compile(appliance(object)?, &inputs);
+        if let Err(error @ CompileError::Missing { .. }) = outcome {
+            return Err(Error::Internal(format!("the appliance {} refers to nothing: {error}", object.id)));
+        }
+        compiled.insert(object.id, outcome);
+    }
+    Ok(compiled)
+}
+
+/// The states of the appliances among some objects.
+///
+/// Whether something has changed since the last publication is found by compiling again and comparing hashes, since
+/// the change may be in any object that the appliance refers to. It costs one query and one compilation for each
+/// appliance on the page, of which there are [`crate::domain::page::MAX_PER_PAGE`] at most; what is not on the page
+/// is not compiled.
+pub(super) async fn states(
+    scope: &mut Scope,
+    objects: &[Object],
+) -> Result<BTreeMap<ObjectId, ApplianceState>> {
+    let appliances: Vec<&Object> =
+        objects.iter().filter(|object| matches!(object.draft.spec, Spec::Appliance(_))).collect();
+    if appliances.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let ids: Vec<ObjectId> = appliances.iter().map(|object| object.id).collect();
+    let mut stored = store::states(&mut scope.tx, &ids).await?;
+    let compiled = compile(scope, &appliances).await?;
+    let state = |(id, outcome): (ObjectId, Result<Compiled, CompileError>)| {
+        let stored = stored.remove(&id).unwrap_or_default();
+        let changed = changed(&outcome, &stored);
+        (id, ApplianceState { changed_since_publish: changed, ..stored.state })
+    };
+    Ok(compiled.into_iter().map(state).collect())
+}
+
+/// Whether publishing an appliance would give it something else than what was published last. An appliance that
+/// never got anything and whose NAT settings are not set has nothing to be given.
+pub(super) fn changed(outcome: &Result<Compiled, CompileError>, stored: &store::StoredState) -> bool {
+    stored.published_hash != outcome.as_ref().ok().map(|compiled| compiled.hash)
+}
+
+/// The appliance that an object is.
+pub(super) fn appliance(object: &Object) -> Result<&Appliance> {
+    match &object.draft.spec {
+        Spec::Appliance(appliance) => Ok(appliance),
+        Spec::Service(_) | Spec::AlgPolicy(_) | Spec::MasterProfile(_) => {
+            Err(Error::Internal(format!("the object {} is no appliance", object.id)))
+        }
+    }
+}

@@ -1,0 +1,221 @@
+use proptest::prelude::*;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::domain::alg_policy::AlgPolicy;
+use crate::domain::alg_protocol::AlgProtocol;
+use crate::domain::input::Report;
+use crate::domain::object::{Draft, Object, Spec, Stamp};
+use crate::domain::overlap::overlaps;
+use crate::domain::permission::Grants;
+use crate::domain::version::Version;
+
+const POLICY: u128 = 1;
+const PROFILE: u128 = 2;
+const FIRST_SERVICE: u128 = 10;
+
+fn id(number: u128) -> ObjectId {
+    ObjectId::from(Uuid::from_u128(number))
+}
+
+fn object(number: u128, kind: Kind, document: serde_json::Value) -> Object {
+    let mut report = Report::new();
+    let draft = Draft::decode(kind, &document, &mut report);
+    assert_eq!(report.into_errors(), []);
+    let stamp = Stamp { at: Timestamp::UNIX_EPOCH, by: None };
+    Object {
+        id: id(number),
+        draft: draft.unwrap().0,
+        grants: Grants::default(),
+        version: Version::FIRST,
+        created: stamp.clone(),
+        updated: stamp,
+    }
+}
+
+fn profile() -> Object {
+    object(PROFILE, Kind::MasterProfile, json!({"name": "mp", "kind": "basic", "alg_policy": id(POLICY)}))
+}
+
+fn appliance() -> Appliance {
+    let document = json!({
+        "name": "a",
+        "master_profile": id(PROFILE),
+        "nat": {"inside": ["in1", "in0"], "outside": ["out0"], "inside_prefixes": ["10.0.0.0/24"],
+                "pool": ["203.0.113.9", "203.0.113.0/30"]},
+    });
+    match object(99, Kind::Appliance, document).draft.spec {
+        Spec::Appliance(appliance) => appliance,
+        other @ (Spec::Service(_) | Spec::AlgPolicy(_) | Spec::MasterProfile(_)) => panic!("{other:?}"),
+    }
+}
+
+/// A policy and its services, as an administrator could have tried to save them.
+#[derive(Debug, Clone)]
+struct Scenario {
+    services: Vec<Object>,
+    policy: AlgPolicy,
+}
+
+impl Scenario {
+    fn objects(&self) -> Vec<Object> {
+        let mut policy = object(POLICY, Kind::AlgPolicy, json!({"name": "p"}));
+        policy.draft.spec = Spec::AlgPolicy(self.policy.clone());
+        let mut objects = vec![policy, profile()];
+        objects.extend(self.services.iter().cloned());
+        objects
+    }
+
+    /// Whether saving would have been refused.
+    fn is_refused(&self) -> bool {
+        let services = self.services.iter().filter_map(|object| match &object.draft.spec {
+            Spec::Service(service) => Some((object.id, service.clone())),
+            Spec::AlgPolicy(_) | Spec::MasterProfile(_) | Spec::Appliance(_) => None,
+        });
+        !overlaps(&self.policy, &services.collect()).is_empty()
+    }
+}
+
+/// Ports that meet each other and the protocols' own.
+fn ports() -> impl Strategy<Value = Option<&'static str>> {
+    prop_oneof![
+        Just(None),
+        proptest::sample::select(vec![
+            "21",
+            "2121",
+            "2000-2200",
+            "2122,2120",
+            "500",
+            "4500",
+            "69,5060",
+            "1-65535"
+        ])
+        .prop_map(Some),
+    ]
+}
+
+fn scenario() -> impl Strategy<Value = Scenario> {
+    let service = (proptest::sample::select(vec!["tcp", "udp", "tcp_udp"]), ports(), ports());
+    let services = prop::collection::vec(service, 0..6);
+    let uses = prop::collection::vec((any::<[bool; 6]>(), any::<bool>()), AlgProtocol::ALL.len());
+    (services, uses).prop_map(|(services, uses)| {
+        let services: Vec<Object> = services
+            .into_iter()
+            .zip(FIRST_SERVICE..)
+            .filter(|((_, source, destination), _)| source.is_some() || destination.is_some())
+            .map(|((protocol, source, destination), number)| {
+                let document = json!({"name": format!("S{}", 99 - number), "protocol": protocol,
+                                      "source_port": source, "destination_port": destination});
+                object(number, Kind::Service, document)
+            })
+            .collect();
+        let mut policy = AlgPolicy::default();
+        for (protocol, (used, enabled)) in AlgProtocol::ALL.into_iter().zip(uses) {
+            let setting = policy.protocol_mut(protocol);
+            setting.enabled = enabled;
+            let chosen = services.iter().zip(used).filter(|(_, used)| *used);
+            setting.services = chosen.map(|(service, _)| service.id).collect();
+        }
+        Scenario { services, policy }
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_the_inputs_makes_no_difference(
+        (scenario, order) in scenario().prop_flat_map(|scenario| {
+            let count = scenario.objects().len();
+            (Just(scenario), Just((0..count).collect::<Vec<_>>()).prop_shuffle())
+        }),
+        more in any::<bool>(),
+    ) {
+        let objects = scenario.objects();
+        let mut shuffled: Vec<Object> = order.iter().map(|index| objects[*index].clone()).collect();
+        if more {
+            // What nothing refers to makes no difference either.
+            shuffled.push(object(77, Kind::AlgPolicy, json!({"name": "other"})));
+        }
+        let one = compile(&appliance(), &objects.into_iter().collect()).unwrap();
+        let other = compile(&appliance(), &shuffled.into_iter().collect()).unwrap();
+        prop_assert_eq!(one, other);
+    }
+
+    #[test]
+    fn what_could_be_saved_is_what_a_gateway_takes(scenario in scenario()) {
+        let compiled = compile(&appliance(), &scenario.objects().into_iter().collect()).unwrap();
+        let taken = pinhole_gateway::config::message::parse(&compiled.config);
+        if !scenario.is_refused() {
+            prop_assert!(taken.is_ok(), "{taken:?}");
+        }
+    }
+
+    #[test]
+    fn another_setting_is_another_hash(
+        scenario in scenario(),
+        protocol in proptest::sample::select(AlgProtocol::ALL.to_vec()),
+    ) {
+        let before = compile(&appliance(), &scenario.objects().into_iter().collect()).unwrap();
+        let mut changed = scenario.clone();
+        let setting = changed.policy.protocol_mut(protocol);
+        setting.enabled = !setting.enabled;
+        let after = compile(&appliance(), &changed.objects().into_iter().collect()).unwrap();
+        prop_assert_ne!(before.hash, after.hash);
+
+        let mut moved = appliance();
+        let nat = moved.nat.as_mut().unwrap();
+        nat.inside.truncate(1);
+        let after = compile(&moved, &scenario.objects().into_iter().collect()).unwrap();
+        prop_assert_ne!(before.hash, after.hash);
+    }
+}
+
+#[test]
+fn without_a_profile_or_a_policy_all_five_are_on() {
+    let mut bare = appliance();
+    bare.master_profile = None;
+    let compiled = compile(&bare, &Inputs::default()).unwrap();
+    let without_policy = object(PROFILE, Kind::MasterProfile, json!({"name": "mp", "kind": "basic"}));
+    assert_eq!(compile(&appliance(), &Inputs::from_iter([without_policy])).unwrap(), compiled);
+    let on: Vec<(i32, bool)> = compiled.config.algs.iter().map(|alg| (alg.protocol, alg.enabled)).collect();
+    assert_eq!(on, [(1, true), (2, true), (3, true), (4, true), (5, true)]);
+    assert!(compiled.config.algs.iter().all(|alg| alg.services.is_empty() && alg.policy_id.is_empty()));
+}
+
+#[test]
+fn an_appliance_without_nat_settings_has_no_configuration() {
+    let mut unset = appliance();
+    unset.nat = None;
+    assert_eq!(compile(&unset, &Inputs::default()).unwrap_err(), CompileError::NatUnset);
+    let missing = CompileError::Missing { kind: Kind::MasterProfile, id: id(PROFILE) };
+    assert_eq!(compile(&appliance(), &Inputs::default()).unwrap_err(), missing);
+}
+
+#[test]
+fn a_description_leaves_out_what_is_hidden() {
+    let service = object(
+        FIRST_SERVICE,
+        Kind::Service,
+        json!({"name": "secret", "protocol": "tcp", "destination_port": "2121,30"}),
+    );
+    let mut policy = AlgPolicy::default();
+    policy.ftp.services.insert(service.id);
+    let scenario = Scenario { services: vec![service], policy };
+    let config = compile(&appliance(), &scenario.objects().into_iter().collect()).unwrap().config;
+
+    let shown = describe(&config, &Hidden::default());
+    let value = json!({"protocol": "tcp", "source_port": null, "destination_port": "30,2121"});
+    assert_eq!(shown["/algs/ftp/services/secret"], value);
+    assert_eq!(shown["/algs/ftp/policy"], json!({"id": id(POLICY), "name": "p"}));
+    let hidden = Hidden { policies: [id(POLICY).to_string()].into(), services: ["secret".to_owned()].into() };
+    let rest = describe(&config, &hidden);
+    assert!(rest.values().all(|value| !value.to_string().contains("secret")), "{rest:?}");
+    assert!(!rest.contains_key("/algs/ftp/services/secret"));
+    assert_eq!(rest["/algs/ftp/policy"], json!(null));
+
+    let lines: Vec<String> = changes(&rest, &shown).iter().map(Change::line).collect();
+    assert_eq!(lines.len(), 6);
+    assert!(lines[1].starts_with("+ /algs/ftp/services/secret = {"), "{lines:?}");
+    assert_eq!(changes(&shown, &shown), []);
+}

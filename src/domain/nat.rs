@@ -1,0 +1,102 @@
+//! The NAT settings of an appliance, by the gateway's own rules.
+
+use pinhole_dataplane::config::nat::{self, List, Located, NatDraft, NatError};
+use serde_json::{Value, json};
+
+use super::input::{self, Code, Fields, Report};
+
+pub use pinhole_dataplane::config::nat::NatSettings;
+
+/// The most items of a list that are read at all; the rules of each list are stricter.
+const MAX_ITEMS: usize = 4096;
+
+/// Decodes settings from JSON. `None` inside is an appliance without settings yet: no list has an item.
+pub fn decode(value: &Value, report: &mut Report) -> Option<Option<NatSettings>> {
+    let mut fields = Fields::open(value, report)?;
+    let inside = fields.optional("inside", report, texts);
+    let outside = fields.optional("outside", report, texts);
+    let inside_prefixes = fields.optional("inside_prefixes", report, texts);
+    let pool = fields.optional("pool", report, texts);
+    fields.finish(report);
+    let lists = [&inside, &outside, &inside_prefixes, &pool];
+    if lists.iter().all(|list| list.as_ref().is_some_and(|list| list.as_ref().is_none_or(Vec::is_empty))) {
+        return Some(None);
+    }
+    let at = report.pointer().to_owned();
+    let list = |name: &str, items: Option<Option<Vec<String>>>| items.map(|items| place(&at, name, items));
+    let draft = NatDraft {
+        inside: list("inside", inside),
+        outside: list("outside", outside),
+        inside_prefixes: list("inside_prefixes", inside_prefixes),
+        pool: list("pool", pool),
+    };
+    match nat::check(draft) {
+        Ok(settings) => Some(Some(canonical(settings))),
+        Err(problems) => {
+            for problem in problems {
+                report.error_at(&problem.at, code(&problem.error), problem.error.to_string());
+            }
+            None
+        }
+    }
+}
+
+/// The fields that [`decode`] reads.
+#[must_use]
+pub fn encode(settings: Option<&NatSettings>) -> Value {
+    match settings {
+        Some(settings) => json!({
+            "inside": texts_of(&settings.inside),
+            "outside": texts_of(&settings.outside),
+            "inside_prefixes": texts_of(&settings.inside_prefixes),
+            "pool": texts_of(&settings.pool),
+        }),
+        None => json!({ "inside": [], "outside": [], "inside_prefixes": [], "pool": [] }),
+    }
+}
+
+/// The items of a list as text, in its order.
+pub fn texts_of<T: ToString>(items: &[T]) -> Vec<String> {
+    items.iter().map(ToString::to_string).collect()
+}
+
+fn texts(value: &Value, report: &mut Report) -> Option<Vec<String>> {
+    input::array(value, MAX_ITEMS, report, |value, report| input::string(value, report).map(str::to_owned))
+}
+
+fn place(at: &str, name: &str, items: Option<Vec<String>>) -> List<String> {
+    let at = format!("{at}/{name}");
+    let items = items
+        .unwrap_or_default()
+        .into_iter()
+        .enumerate()
+        .map(|(index, value)| Located { value, at: format!("{at}/{index}") })
+        .collect();
+    List { at, items }
+}
+
+/// All four lists are sets: in order, so that equal settings are equal.
+fn canonical(mut settings: NatSettings) -> NatSettings {
+    settings.inside.sort_unstable();
+    settings.outside.sort_unstable();
+    settings.inside_prefixes.sort_unstable();
+    settings.pool.sort_unstable();
+    settings
+}
+
+fn code(error: &NatError) -> Code {
+    match error {
+        NatError::Empty(_) => Code::Required,
+        NatError::TooMany { .. } | NatError::PoolSize(_) => Code::Length,
+        NatError::Interface { .. } | NatError::Prefix { .. } | NatError::Range { .. } => Code::Format,
+        NatError::Repeated { .. } => Code::Repeated,
+        NatError::UnusablePrefix { .. } | NatError::UnusableRange { .. } => Code::Range,
+        NatError::BothSides(_)
+        | NatError::PrefixOverlap { .. }
+        | NatError::PoolInside { .. }
+        | NatError::PoolOverlap { .. } => Code::Conflict,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,19 @@
+//! `/appliances`: where gateways stand, what they are given, and how they are.
+
+mod joining;
+mod view;
+
+use self::view::{Appliance, ApplianceInput};
+use super::objects::endpoints::object_endpoints;
+use crate::domain::kind::Kind;
+
+pub(in crate::http) use self::joining::routes as joining_routes;
+
+object_endpoints! {
+    kind: Kind::Appliance,
+    tag: "appliances",
+    one: "an appliance",
+    many: "appliances",
+    view: Appliance,
+    input: ApplianceInput,
+}

@@ -1,0 +1,158 @@
+//! How an appliance looks in bodies and answers.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::objects::Detail;
+use crate::domain::appliance::ApplianceState;
+use crate::domain::nat::{NatSettings, texts_of};
+use crate::domain::object::Spec;
+use crate::http::v1::objects::view::{Common, CommonInput, RefInput, RefView};
+use crate::ids::RevisionId;
+
+/// An appliance: a host that a gateway runs on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Appliance {
+    #[serde(flatten)]
+    common: Common,
+    /// Where it stands, for people.
+    #[schema(max_length = 255)]
+    site: String,
+    labels: BTreeMap<String, String>,
+    /// What it is given; without one all five ALGs are on.
+    #[schema(required = true)]
+    master_profile: Option<RefView>,
+    nat: Nat,
+    state: State,
+}
+
+/// The interfaces and addresses of an appliance; while all lists are empty, nothing can be published to it.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = NatSettings)]
+pub(in crate::http) struct Nat {
+    /// Interfaces of the subscribers' side.
+    #[schema(example = json!(["in0"]))]
+    inside: Vec<String>,
+    /// Interfaces of the Internet's side.
+    #[schema(example = json!(["out0"]))]
+    outside: Vec<String>,
+    /// Prefixes of the subscribers.
+    #[schema(example = json!(["10.0.0.0/24"]))]
+    inside_prefixes: Vec<String>,
+    /// Outside addresses: single ones, prefixes, or ranges `first-last`, each in its shortest form.
+    #[schema(example = json!(["203.0.113.1"]))]
+    pool: Vec<String>,
+}
+
+/// How an appliance is, as the controller knows it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApplianceState)]
+pub(in crate::http) struct State {
+    /// Whether its gateway holds a control stream now.
+    connected: bool,
+    /// When its gateway was last heard of; `null` is never.
+    #[schema(required = true)]
+    last_seen: Option<DateTime<Utc>>,
+    /// What its gateway says it enforces.
+    #[schema(required = true)]
+    running_revision: Option<RevisionId>,
+    /// What was published to it last.
+    #[schema(required = true)]
+    published_revision: Option<RevisionId>,
+    /// Whether publishing would give it something else than what was published last.
+    changed_since_publish: bool,
+    /// What went wrong last and was not put right since.
+    #[schema(required = true)]
+    last_error: Option<String>,
+}
+
+impl Appliance {
+    /// The view of an appliance, if the object is one.
+    pub(super) fn new(detail: &Detail) -> Option<Self> {
+        match &detail.object.draft.spec {
+            Spec::Appliance(appliance) => {
+                let labels = appliance.labels.iter();
+                Some(Self {
+                    common: Common::new(detail),
+                    site: appliance.site.as_str().to_owned(),
+                    labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+                    master_profile: appliance.master_profile.and_then(|id| RefView::of(detail, id)),
+                    nat: appliance.nat.as_ref().map(Nat::from).unwrap_or_default(),
+                    state: State::from(detail.state.clone().unwrap_or_default()),
+                })
+            }
+            Spec::Service(_) | Spec::AlgPolicy(_) | Spec::MasterProfile(_) => None,
+        }
+    }
+}
+
+impl From<&NatSettings> for Nat {
+    fn from(settings: &NatSettings) -> Self {
+        Self {
+            inside: texts_of(&settings.inside),
+            outside: texts_of(&settings.outside),
+            inside_prefixes: texts_of(&settings.inside_prefixes),
+            pool: texts_of(&settings.pool),
+        }
+    }
+}
+
+impl From<ApplianceState> for State {
+    fn from(state: ApplianceState) -> Self {
+        Self {
+            connected: state.connected,
+            last_seen: state.last_seen,
+            running_revision: state.running_revision,
+            published_revision: state.published_revision,
+            changed_since_publish: state.changed_since_publish,
+            last_error: state.last_error,
+        }
+    }
+}
+
+/// An appliance to be.
+#[derive(Debug, ToSchema)]
+#[expect(
+    dead_code,
+    reason = "the schema of a body; the decoder stands in the domain, since it reports all errors"
+)]
+pub(in crate::http) struct ApplianceInput {
+    #[schema(inline)]
+    #[serde(flatten)]
+    common: CommonInput,
+    /// Where it stands, for people: one line.
+    #[schema(nullable = false, max_length = 255)]
+    site: Option<String>,
+    /// At most 32; keys have the form of names, values at most 63 characters.
+    #[schema(nullable = false)]
+    labels: Option<BTreeMap<String, String>>,
+    /// What it is given; without one all five ALGs are on.
+    master_profile: Option<RefInput>,
+    /// Either all four lists have items, or it is left out until it is known.
+    nat: Option<NatInput>,
+}
+
+/// The interfaces and addresses of an appliance to be.
+#[derive(Debug, ToSchema)]
+#[schema(as = NatSettingsInput)]
+#[expect(
+    dead_code,
+    reason = "the schema of a body; the decoder stands in the domain, since it reports all errors"
+)]
+pub(in crate::http) struct NatInput {
+    /// Interfaces of the subscribers' side.
+    #[schema(nullable = false, max_items = 64, example = json!(["in0"]))]
+    inside: Option<Vec<String>>,
+    /// Interfaces of the Internet's side.
+    #[schema(nullable = false, max_items = 64, example = json!(["out0"]))]
+    outside: Option<Vec<String>>,
+    /// Prefixes of the subscribers, which do not overlap.
+    #[schema(nullable = false, max_items = 1024, example = json!(["10.0.0.0/24"]))]
+    inside_prefixes: Option<Vec<String>>,
+    /// Outside addresses: single ones, prefixes, or ranges `first-last`; 4,096 addresses at most.
+    #[schema(nullable = false, max_items = 256, example = json!(["203.0.113.1", "203.0.113.16/28"]))]
+    pool: Option<Vec<String>>,
+}

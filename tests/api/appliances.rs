@@ -1,0 +1,187 @@
+//! Appliances, and the credentials of their gateways.
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use sqlx::ConnectOptions as _;
+
+use crate::support::{World, create, errors};
+
+const APPLIANCES: &str = "/v1/tenants/acme/appliances";
+
+fn nat() -> Value {
+    json!({"inside": ["in0"], "outside": ["out0"], "inside_prefixes": ["10.0.0.0/24"], "pool": ["203.0.113.1"]})
+}
+
+#[tokio::test]
+async fn an_appliance_says_every_default() {
+    let world = World::new().await;
+    let api = world.api("acme-admin");
+    let created = api.post(APPLIANCES, &json!({"name": "edge-1"})).await;
+    let body = created.expect(201);
+    let empty = json!({"inside": [], "outside": [], "inside_prefixes": [], "pool": []});
+    assert_eq!((&body["site"], &body["labels"]), (&json!(""), &json!({})));
+    assert_eq!((&body["master_profile"], &body["nat"]), (&json!(null), &empty));
+    let state = json!({"connected": false, "last_seen": null, "running_revision": null, "published_revision": null,
+                       "changed_since_publish": false, "last_error": null});
+    assert_eq!(body["state"], state);
+    let path = created.header("location");
+    assert_eq!(api.get(path).await.expect(200), body);
+    assert_eq!(api.put(path, &body).await.expect(200), body);
+
+    // With NAT settings there is something to publish.
+    let set = api.patch(path, &json!({"nat": nat()})).await.expect(200);
+    assert_eq!((&set["nat"], &set["version"]), (&nat(), &json!(2)));
+    assert_eq!(set["state"]["changed_since_publish"], true);
+    assert_eq!(api.get(APPLIANCES).await.expect(200)["items"][0], set);
+    let unset = api.patch(path, &json!({"nat": null})).await.expect(200);
+    assert_eq!((&unset["nat"], &unset["version"]), (&empty, &json!(3)));
+    api.delete(path).await.expect(204);
+    api.get(path).await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn what_is_sent_comes_back_in_one_order_and_form() {
+    let world = World::new().await;
+    let api = world.api("acme-admin");
+    let sent = json!({
+        "name": "edge-1", "site": "Frankfurt, rack 7", "labels": {"region": "emea", "Tier": "1"},
+        "master_profile": "name:default-basic-mp",
+        "nat": {"inside": ["in1", "in0"], "outside": ["out0"], "inside_prefixes": ["10.1.0.0/16", "10.0.0.0/16"],
+                "pool": ["203.0.113.16-203.0.113.31", "192.0.2.1-192.0.2.1"]},
+    });
+    let created = api.post(APPLIANCES, &sent).await;
+    let body = created.expect(201);
+    assert_eq!(body["labels"], json!({"Tier": "1", "region": "emea"}));
+    assert_eq!(body["master_profile"]["name"], "Default-Basic-MP");
+    assert_eq!(body["nat"]["inside"], json!(["in0", "in1"]));
+    assert_eq!(body["nat"]["inside_prefixes"], json!(["10.0.0.0/16", "10.1.0.0/16"]));
+    assert_eq!(body["nat"]["pool"], json!(["192.0.2.1", "203.0.113.16/28"]));
+    assert_eq!(api.put(created.header("location"), &sent).await.expect(200)["version"], 1);
+    assert_eq!(api.put(created.header("location"), &body).await.expect(200), body);
+    let found = api.get(&format!("{APPLIANCES}?q=default-basic")).await.expect(200);
+    assert_eq!(found["total"], 1);
+}
+
+#[tokio::test]
+async fn what_is_wrong_in_an_appliance_is_named_by_pointer() {
+    let world = World::new().await;
+    let api = world.api("acme-admin");
+    let foreign = create(
+        &world.api("globex-admin"),
+        "globex",
+        "master-profiles",
+        &json!({"name": "mp", "kind": "basic"}),
+    )
+    .await;
+    let body = json!({
+        "name": "edge 1", "site": 7, "labels": {"a b": "x", "ok": ["x"]}, "master_profile": foreign,
+        "nat": {"inside": ["in0", "lo"], "outside": ["in0", "x".repeat(16)], "inside_prefixes": ["10.0.0.1/24", "10.0.0.0/8"],
+                "pool": ["10.2.3.4", "203.0.113.9-203.0.113.1", "224.0.0.1", 9], "ports": "1-2"},
+    });
+    let expected = [
+        ("/master_profile", "no_such_object"),
+        ("/name", "format"),
+        ("/site", "wrong_type"),
+        ("/labels/a b", "format"),
+        ("/labels/ok", "wrong_type"),
+        ("/nat/pool/3", "wrong_type"),
+        ("/nat/ports", "unknown_field"),
+        ("/nat/inside/1", "format"),
+        ("/nat/outside/1", "format"),
+        ("/nat/outside/0", "conflict"),
+        ("/nat/inside_prefixes/0", "format"),
+    ];
+    assert_eq!(api.post(APPLIANCES, &body).await.errors(), errors(&expected));
+    let mut pool = nat();
+    pool["pool"] =
+        json!(["10.0.0.4", "203.0.113.9-203.0.113.1", "224.0.0.1", "192.0.2.0/30", "192.0.2.3", ""]);
+    let body = json!({"name": "edge-1", "nat": pool});
+    let expected = [
+        ("/nat/pool/1", "format"),
+        ("/nat/pool/5", "format"),
+        ("/nat/pool/0", "conflict"),
+        ("/nat/pool/2", "range"),
+        ("/nat/pool/4", "conflict"),
+    ];
+    assert_eq!(api.post(APPLIANCES, &body).await.errors(), errors(&expected));
+    for (nat, pointer, code) in [
+        (json!({"inside": ["in0"]}), "/nat/outside", "required"),
+        (json!("in0"), "/nat", "wrong_type"),
+        (json!({"pool": vec!["192.0.2.1"; 5000]}), "/nat/pool", "length"),
+    ] {
+        let answer = api.post(APPLIANCES, &json!({"name": "edge-1", "nat": nat})).await;
+        assert_eq!(answer.errors()[0], errors(&[(pointer, code)])[0], "{nat:.60}");
+    }
+    assert_eq!(api.get(APPLIANCES).await.expect(200)["total"], 0);
+}
+
+#[tokio::test]
+async fn a_profile_that_an_appliance_has_stays_and_says_so() {
+    let world = World::new().await;
+    let api = world.api("acme-admin");
+    let profile = create(&api, "acme", "master-profiles", &json!({"name": "mp", "kind": "basic"})).await;
+    let appliance =
+        create(&api, "acme", "appliances", &json!({"name": "e", "master_profile": profile})).await;
+    let path = format!("/v1/tenants/acme/master-profiles/{profile}");
+    let used_by = json!([{"kind": "appliance", "id": appliance, "name": "e"}]);
+    assert_eq!(api.get(&path).await.expect(200)["used_by"], used_by);
+    assert_eq!(api.delete(&path).await.problem(409, "in-use")["used_by"], used_by);
+
+    // A hidden profile stays with the appliance that a caller saves without seeing it.
+    let hide = json!({"enterprise_operator": "hide"});
+    api.put(&format!("{path}/permissions"), &hide).await.expect(200);
+    let edit = json!({"enterprise_operator": "edit"});
+    api.put(&format!("{APPLIANCES}/{appliance}/permissions"), &edit).await.expect(200);
+    let operator = world.api("acme-operator");
+    let seen = operator.get(&format!("{APPLIANCES}/{appliance}")).await.expect(200);
+    assert_eq!(seen["master_profile"], json!(null));
+    let saved = operator.patch(&format!("{APPLIANCES}/{appliance}"), &json!({"site": "x"})).await;
+    assert_eq!(saved.expect(200)["site"], "x");
+    let kept = api.get(&format!("{APPLIANCES}/{appliance}")).await.expect(200);
+    assert_eq!(kept["master_profile"]["name"], "mp");
+    api.delete(&format!("{APPLIANCES}/{appliance}")).await.expect(204);
+    api.delete(&path).await.expect(204);
+}
+
+#[tokio::test]
+async fn a_join_token_is_shown_once_and_kept_by_hash() {
+    let world = World::new().await;
+    let api = world.api("acme-admin");
+    let appliance = create(&api, "acme", "appliances", &json!({"name": "edge-1"})).await;
+    let path = format!("{APPLIANCES}/name:EDGE-1/join-token");
+    let dry = api.post(&format!("{path}?dry_run=true"), &json!({})).await.expect(200);
+    assert_eq!(dry["token"], json!(null));
+
+    let mut hashes = Vec::new();
+    for _ in 0..3 {
+        let answer = api.send(axum::http::Method::POST, &path, &[], None).await;
+        let body = answer.expect(201);
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(body["expires_at"], json!(null));
+        let command = "pinhole-gateway run --controller http://127.0.0.1:7443 --token-file /etc/pinhole-gateway/token \
+                       --state-dir /var/lib/pinhole-gateway";
+        assert_eq!(body["command"], command);
+        let token = body["token"].as_str().unwrap();
+        assert_eq!(token.len(), 43);
+        hashes.push(Sha256::digest(token.as_bytes()).to_vec());
+    }
+    let mut owner = world.owner.connect().await.unwrap();
+    let stored: Vec<(String, Vec<u8>, bool, Value)> = sqlx::query_as(
+        "SELECT appliance_id::text, token_hash, revoked_at IS NULL, created_by FROM gateway_tokens ORDER BY id",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    // One can replace the other without an interruption; what is older is over.
+    let live: Vec<bool> = stored.iter().map(|row| row.2).collect();
+    assert_eq!(live, [false, true, true]);
+    for ((id, hash, _, by), expected) in stored.iter().zip(&hashes) {
+        assert_eq!((id, hash, &by["name"]), (&appliance, expected, &json!("acme-admin")));
+    }
+    // What an administrator may not do: another tenant's, one that is hidden, one that is not there.
+    for elsewhere in ["globex", "acme"] {
+        let path = format!("/v1/tenants/{elsewhere}/appliances/{appliance}/join-token");
+        world.api("globex-admin").post(&path, &json!({})).await.problem(404, "not-found");
+    }
+    world.api("acme-operator").post(&path, &json!({})).await.problem(403, "forbidden");
+}
