@@ -8,6 +8,7 @@
 pub mod appliances;
 mod error;
 pub mod objects;
+pub mod postgres;
 pub mod readiness;
 pub mod sessions;
 pub mod signing_keys;

@@ -229,7 +229,7 @@ fn percent(text: &str) -> String {
 
 /// Makes the template database: migrated, bootstrapped, with tenants, users and their sign-ins.
 async fn prepare() -> Prepared {
-    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    let cluster = Cluster::start().await;
     let mut admin = cluster.options("postgres").connect().await.unwrap();
     admin.execute(sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {TEMPLATE}")))).await.unwrap();
     let options = cluster.options(TEMPLATE);
