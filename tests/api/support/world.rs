@@ -75,7 +75,7 @@ impl World {
         let owner = prepared.cluster.options(&database);
         let clock = Arc::new(ShiftedClock::default());
         let store = Store::connect_lazily(owner.clone());
-        let started = bootstrap::start(&store, &*clock).await.unwrap();
+        let started = bootstrap::start(&store, &*clock, |_| Ok(())).await.unwrap();
         assert!(started.first_login.is_none());
         let state = AppState::new(store, Arc::<ShiftedClock>::clone(&clock), started.keys).unwrap();
         let router = pinhole::http::router(state.clone());
@@ -236,7 +236,7 @@ async fn prepare() -> Prepared {
     store::migrate(&options).await.unwrap();
     let store = Store::connect_lazily(options);
     let clock = Arc::new(ShiftedClock::default());
-    let started = bootstrap::start(&store, &*clock).await.unwrap();
+    let started = bootstrap::start(&store, &*clock, |_| Ok(())).await.unwrap();
     let first = started.first_login.unwrap();
     let state = AppState::new(store.clone(), clock, started.keys).unwrap();
     let api = Api { router: pinhole::http::router(state), token: None };
