@@ -1,3 +1,52 @@
-//! The `pinhole` program.
+//! The `pinhole` program: the controller's command line.
 
-fn main() {}
+mod secret_file;
+mod serve;
+mod settings;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use pinhole::{http, telemetry};
+
+use crate::settings::{Arguments, Command};
+
+/// The environment variable with the log's filter, in the syntax of `RUST_LOG`.
+const FILTER_VARIABLE: &str = "PINHOLE_LOG";
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match execute(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // There is nothing left to do when even that fails.
+            let _ = writeln!(std::io::stderr().lock(), "pinhole: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(arguments: Arguments) -> anyhow::Result<()> {
+    telemetry::init(arguments.log_format, std::env::var(FILTER_VARIABLE).ok().as_deref())?;
+    match arguments.command {
+        Command::Openapi => print(&http::openapi_json())?,
+        Command::Migrate(database) => runtime()?.block_on(serve::migrate(&database))?,
+        Command::Serve(settings) => {
+            pinhole_gateway::raise_open_files_limit();
+            runtime()?.block_on(serve::run(&settings))?;
+        }
+    }
+    Ok(())
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// Writes to standard output, which other programs read.
+fn print(text: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}

@@ -8,9 +8,10 @@ use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 const DEFAULT_FILTER: &str = "info,sqlx=warn";
 
 /// How a log line looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// One line of text.
+    #[default]
     Text,
     /// One JSON object per line.
     Json,

@@ -28,7 +28,7 @@ const FIRST_USERNAME: &str = "admin";
 pub struct Started {
     /// The keys that sign access tokens.
     pub keys: SigningKeys,
-    /// The first administrator's login, to be shown once; only on the installation's first start.
+    /// The first administrator's login, which was announced; only on the installation's first start.
     pub first_login: Option<FirstLogin>,
 }
 
@@ -43,9 +43,17 @@ pub struct FirstLogin {
 
 /// Prepares a migrated database, once: of several replicas that start together, one does.
 ///
+/// The first login is announced before it is kept: should this program be killed in between, what was announced
+/// does not work and the next start makes another, while a login that works and nobody knows would lock everyone
+/// out.
+///
 /// # Errors
-/// The database does not answer.
-pub async fn start(store: &Store, clock: &dyn Clock) -> Result<Started> {
+/// The database does not answer, or the first login cannot be announced.
+pub async fn start(
+    store: &Store,
+    clock: &dyn Clock,
+    announce: impl FnOnce(&FirstLogin) -> std::io::Result<()>,
+) -> Result<Started> {
     let now = clock.now();
     let mut tx = store.system_tx().await?;
     tx.serialize_starts().await?;
@@ -67,9 +75,11 @@ pub async fn start(store: &Store, clock: &dyn Clock) -> Result<Started> {
     let password = Secret::generate();
     insert_administrator(&mut tx, provider, &password, now).await?;
     insert_default_profile(&mut tx, &Stamp { at: now, by: None }).await?;
+    let first_login = FirstLogin { username: FIRST_USERNAME.to_owned(), password };
+    announce(&first_login)
+        .map_err(|error| Error::Internal(format!("the first login cannot be handed out: {error}")))?;
     tx.finish(Finish::Commit).await?;
-    let first_login = Some(FirstLogin { username: FIRST_USERNAME.to_owned(), password });
-    Ok(Started { keys, first_login })
+    Ok(Started { keys, first_login: Some(first_login) })
 }
 
 async fn insert_administrator(

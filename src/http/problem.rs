@@ -108,6 +108,12 @@ impl Problem {
         }
     }
 
+    /// Not to be sent requests now. Whoever asks does so again and again, so it is not logged each time.
+    pub(super) fn not_ready(detail: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", "Not ready", detail)
+            .header(header::RETRY_AFTER, RETRY_AFTER_S)
+    }
+
     pub(super) fn internal(text: String) -> Self {
         let detail = "an error on this side; the request id finds it in the server's log";
         let mut problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail);

@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::layer::request_id::RequestId;
 use super::layer::{problem, request_id, security};
-use super::{openapi, v1};
+use super::{health, openapi, v1};
 use crate::app::AppState;
 
 /// How long a request may take.
@@ -27,9 +27,12 @@ const HARD_BODY_LIMIT: usize = 2 * super::extract::MAX_BODY_BYTES;
 /// The controller's HTTP service.
 pub fn router(state: AppState) -> Router {
     let (router, _) = api().split_for_parts();
+    through_layers(router.merge(openapi::routes()).with_state(state))
+}
+
+/// Puts a router behind what every request passes through.
+pub(super) fn through_layers(router: Router) -> Router {
     router
-        .merge(openapi::routes())
-        .with_state(state)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
         .layer(RequestBodyLimitLayer::new(HARD_BODY_LIMIT))
         .layer(CatchPanicLayer::custom(problem::of_panic))
@@ -59,6 +62,7 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
         .nest("/v1/tenants", v1::tenants::routes())
         .nest("/v1/tenants/{tenant}", tenant)
         .nest("/.well-known", v1::auth::well_known_routes())
+        .merge(health::routes())
 }
 
 fn span<B>(request: &Request<B>) -> tracing::Span {

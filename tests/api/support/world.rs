@@ -75,7 +75,7 @@ impl World {
         let owner = prepared.cluster.options(&database);
         let clock = Arc::new(ShiftedClock::default());
         let store = Store::connect_lazily(owner.clone());
-        let started = bootstrap::start(&store, &*clock).await.unwrap();
+        let started = bootstrap::start(&store, &*clock, |_| Ok(())).await.unwrap();
         assert!(started.first_login.is_none());
         let state = AppState::new(store, Arc::<ShiftedClock>::clone(&clock), started.keys).unwrap();
         let router = pinhole::http::router(state.clone());
@@ -229,14 +229,14 @@ fn percent(text: &str) -> String {
 
 /// Makes the template database: migrated, bootstrapped, with tenants, users and their sign-ins.
 async fn prepare() -> Prepared {
-    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    let cluster = Cluster::start().await;
     let mut admin = cluster.options("postgres").connect().await.unwrap();
     admin.execute(sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {TEMPLATE}")))).await.unwrap();
     let options = cluster.options(TEMPLATE);
     store::migrate(&options).await.unwrap();
     let store = Store::connect_lazily(options);
     let clock = Arc::new(ShiftedClock::default());
-    let started = bootstrap::start(&store, &*clock).await.unwrap();
+    let started = bootstrap::start(&store, &*clock, |_| Ok(())).await.unwrap();
     let first = started.first_login.unwrap();
     let state = AppState::new(store.clone(), clock, started.keys).unwrap();
     let api = Api { router: pinhole::http::router(state), token: None };
