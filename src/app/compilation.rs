@@ -18,15 +18,7 @@ pub(super) async fn compile(
 ) -> Result<BTreeMap<ObjectId, Result<Compiled, CompileError>>> {
     let ids: Vec<ObjectId> = appliances.iter().map(|object| object.id).collect();
     let inputs: Inputs = objects::reachable_regardless(&mut scope.tx, &ids).await?.into_iter().collect();
-    let mut compiled = BTreeMap::new();
-    for object in appliances {
-        let outcome = compiler::compile(appliance(object)?, &inputs);
-        if let Err(error @ CompileError::Missing { .. }) = outcome {
-            return Err(Error::Internal(format!("the appliance {} refers to nothing: {error}", object.id)));
-        }
-        compiled.insert(object.id, outcome);
-    }
-    Ok(compiled)
+    appliances.iter().map(|object| Ok((object.id, compiler::compile(appliance(object)?, &inputs)))).collect()
 }
 
 /// The states of the appliances among some objects.
@@ -58,7 +50,12 @@ pub(super) async fn states(
 /// Whether publishing an appliance would give it something else than what was published last. An appliance that
 /// never got anything and whose NAT settings are not set has nothing to be given.
 pub(super) fn changed(outcome: &Result<Compiled, CompileError>, stored: &store::StoredState) -> bool {
-    stored.published_hash != outcome.as_ref().ok().map(|compiled| compiled.hash)
+    match outcome {
+        Ok(compiled) => stored.published_hash != Some(compiled.hash),
+        Err(CompileError::NatUnset) => stored.published_hash.is_some(),
+        // Somebody saved the appliance and removed what it referred to while it was read.
+        Err(CompileError::Missing { .. }) => true,
+    }
 }
 
 /// The appliance that an object is.

@@ -35,8 +35,8 @@ pub enum CompileError {
     /// Its NAT settings are not set.
     #[error("the NAT settings are not set")]
     NatUnset,
-    /// It refers, directly or not, to an object that the inputs do not hold. References are kept with the objects,
-    /// so this is a defect.
+    /// It refers, directly or not, to an object that the inputs do not hold. What is referred to cannot be deleted,
+    /// so the objects were read at different moments, or this is a defect.
     #[error("the {} {id} is missing", .kind.title())]
     Missing {
         /// The object's kind.

@@ -18,6 +18,7 @@ use crate::domain::publication::{Delivery, Order, Publication, PublicationState}
 use crate::domain::revision::{ConfigHash, Revision};
 use crate::error::{Error, Result};
 use crate::ids::{ObjectId, PublicationId, RevisionId};
+use crate::store::publications::Reverted;
 use crate::store::tx::Finish;
 use crate::store::{publications as store, revisions};
 
@@ -81,7 +82,10 @@ pub async fn cancel(state: &AppState, mut scope: Scope, id: PublicationId, finis
     match found.state {
         PublicationState::Running => {
             let reason = format!("cancelled by {}", scope.actor.username);
-            store::revert(&mut scope.tx, &permit, id, &reason, scope.now).await?;
+            match store::revert(&mut scope.tx, &permit, id, &reason, scope.now).await? {
+                Reverted::Cancelled => {}
+                Reverted::NothingOpen => return Err(Error::PublicationEnded),
+            }
         }
         PublicationState::Cancelled => {}
         PublicationState::Succeeded | PublicationState::Failed => return Err(Error::PublicationEnded),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::app::compilation;
 use crate::app::scope::Scope;
-use crate::compiler::Compiled;
+use crate::compiler::{CompileError, Compiled};
 use crate::domain::input::{Code, FieldError, MAX_ERRORS, Report};
 use crate::domain::kind::Kind;
 use crate::domain::object::Object;
@@ -127,15 +127,19 @@ async fn compiled(scope: &mut Scope, selected: Vec<Object>) -> Result<Vec<Plan>>
             Some(Ok(Compiled { bytes, hash, .. })) => {
                 plans.push(Plan { appliance, bytes, hash, revision: None });
             }
-            Some(Err(error)) if errors.len() < MAX_ERRORS => errors.push(FieldError {
+            Some(Err(error @ CompileError::NatUnset)) => errors.push(FieldError {
                 pointer: APPLIANCES.to_owned(),
                 code: Code::Required,
                 detail: format!("nothing can be published to \"{}\": {error}", appliance.draft.name),
             }),
-            Some(Err(_)) => {}
+            // Nobody else writes meanwhile, and what is referred to cannot be deleted.
+            Some(Err(error @ CompileError::Missing { .. })) => {
+                return Err(Error::Internal(format!("the appliance {}: {error}", appliance.id)));
+            }
             None => return Err(Error::Internal(format!("{} was not compiled", appliance.id))),
         }
     }
+    errors.truncate(MAX_ERRORS);
     if errors.is_empty() { Ok(plans) } else { Err(Error::Invalid(errors)) }
 }
 

@@ -33,6 +33,8 @@ pub struct Previewed {
 /// [`Error::Forbidden`], [`Error::Invalid`].
 pub async fn preview(mut scope: Scope, document: &Value) -> Result<Vec<Previewed>> {
     matrix::authorize_administer(scope.actor.role)?;
+    // What is compared is what one moment's objects say.
+    scope.tx.serialize_writes().await?;
     let plans = plan(&mut scope, &decode(document)?).await?;
     let hidden = hidden(&mut scope).await?;
     let ids: Vec<ObjectId> = plans.iter().map(|plan| plan.appliance.id).collect();

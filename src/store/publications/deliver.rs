@@ -74,6 +74,15 @@ pub async fn deliver(
     announce(tx).await
 }
 
+/// What became of taking a publication back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reverted {
+    /// It is cancelled.
+    Cancelled,
+    /// Nothing of it was on its way any more; nothing is changed.
+    NothingOpen,
+}
+
 /// Takes back what of a publication is still on its way: rejects it with a reason, and gives the appliances to run
 /// what they applied last, if the publication is the newest to them. They may have applied it in the meantime; then
 /// they are given that earlier revision again.
@@ -86,7 +95,7 @@ pub async fn revert(
     publication: PublicationId,
     reason: &str,
     now: Timestamp,
-) -> Result<()> {
+) -> Result<Reverted> {
     let tenant = tx.tenant();
     let open: Vec<ObjectId> = sqlx::query_scalar(
         "SELECT appliance_id FROM publication_appliances
@@ -97,32 +106,39 @@ pub async fn revert(
     .fetch_all(tx.connection())
     .await?;
     lock(tx.connection(), tenant, &open).await?;
-    sqlx::query(
+    let withdrawn: i64 = sqlx::query_scalar(
         "WITH withdrawn AS (
              UPDATE publication_appliances SET status = 'rejected', reason = $3, updated_at = $4
              WHERE tenant_id = $1 AND publication_id = $2 AND status IN ('pending', 'unreachable')
-             RETURNING appliance_id, version)
-         UPDATE appliance_states s
-         SET desired_version = s.desired_version + 1,
-             desired_revision_id = (SELECT d.revision_id FROM publication_appliances d
-                                    WHERE d.appliance_id = s.appliance_id AND d.status = 'applied'
-                                    ORDER BY d.version DESC LIMIT 1)
-         FROM withdrawn
-         WHERE s.tenant_id = $1 AND s.appliance_id = withdrawn.appliance_id
-           AND s.desired_version = withdrawn.version",
+             RETURNING appliance_id, version),
+         reverted AS (
+             UPDATE appliance_states s
+             SET desired_version = s.desired_version + 1,
+                 desired_revision_id = (SELECT d.revision_id FROM publication_appliances d
+                                        WHERE d.appliance_id = s.appliance_id AND d.status = 'applied'
+                                        ORDER BY d.version DESC LIMIT 1)
+             FROM withdrawn
+             WHERE s.tenant_id = $1 AND s.appliance_id = withdrawn.appliance_id
+               AND s.desired_version = withdrawn.version)
+         SELECT count(*) FROM withdrawn",
     )
     .bind(tenant)
     .bind(publication)
     .bind(reason)
     .bind(now)
-    .execute(tx.connection())
+    .fetch_one(tx.connection())
     .await?;
+    // The gateways were faster: the publication has ended, or whoever wrote down the last answer is about to end it.
+    if withdrawn == 0 {
+        return Ok(Reverted::NothingOpen);
+    }
     sqlx::query("UPDATE publications SET state = 'cancelled', finished_at = $2 WHERE id = $1")
         .bind(publication)
         .bind(now)
         .execute(tx.connection())
         .await?;
-    announce(tx).await
+    announce(tx).await?;
+    Ok(Reverted::Cancelled)
 }
 
 /// Ends the tenant's publications that have nothing on its way any more: failed where an appliance has rejected its

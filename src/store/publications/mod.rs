@@ -16,7 +16,7 @@ use crate::domain::publication::{Counts, Delivery, DeliveryStatus, Publication, 
 use crate::error::{Error, Result};
 use crate::ids::{ObjectId, PublicationId, RevisionId};
 
-pub use self::deliver::{announce, deliver, forget, revert, settle};
+pub use self::deliver::{Reverted, announce, deliver, forget, revert, settle};
 
 /// The columns of [`PublicationRow`], of `publications p`; `$1` tenant, `$2` role, `$3` the role's defaults. Counts are
 /// of what the viewer may see.
