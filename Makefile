@@ -1,4 +1,4 @@
-.PHONY: run test lint
+.PHONY: run test lint bench
 
 # ONCE=1 ends after the demonstration.
 run:
@@ -14,3 +14,8 @@ test:
 
 lint:
 	scripts/lint
+
+bench:
+	@scripts/install bench
+	cargo bench --locked --package pinhole-dataplane --bench engine
+	scripts/with-namespaces cargo bench --locked --package pinhole-gateway --bench wire
