@@ -17,7 +17,7 @@ use crate::domain::version::Version;
 use crate::error::{Error, Result};
 use crate::ids::TenantId;
 use crate::store::tx::Finish;
-use crate::store::{objects, tenants as store};
+use crate::store::{objects, publications, tenants as store};
 
 /// Lists the tenants that the caller sees.
 ///
@@ -114,6 +114,7 @@ pub async fn delete(mut scope: Scope, precondition: &Precondition, finish: Finis
             Err(error) => return Err(error),
         }
     }
+    publications::forget(&mut scope.tx, &permit).await?;
     store::delete(&mut scope.tx, &permit, saved.id).await?;
     scope.tx.finish(finish).await
 }

@@ -4,7 +4,6 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 
 use super::error::violates;
-use super::publications;
 use super::tx::{SystemTx, TenantTx};
 use crate::access::permit::{AdministerTenants, Permit};
 use crate::clock::Timestamp;
@@ -160,7 +159,6 @@ pub async fn update(tx: &mut TenantTx, _: &Permit<AdministerTenants>, tenant: &T
 /// # Errors
 /// [`Error::TenantNotEmpty`], or the database does not answer.
 pub async fn delete(tx: &mut TenantTx, _: &Permit<AdministerTenants>, tenant: TenantId) -> Result<()> {
-    publications::forget(tx.connection(), tenant).await?;
     let outcome =
         sqlx::query("DELETE FROM tenants WHERE id = $1").bind(tenant).execute(tx.connection()).await;
     match outcome {

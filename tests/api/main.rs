@@ -21,3 +21,4 @@ mod support;
 mod tenancy;
 mod tenants;
 mod users;
+mod withdrawals;

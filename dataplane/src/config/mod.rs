@@ -1,6 +1,7 @@
 //! What the engine enforces: a plain [`Config`], and the validated, immutable [`Snapshot`] made of it;
 //! and the parts of configurations whose spelling the gateway and the controller share.
 
+pub mod dispatch;
 pub mod interface;
 pub mod nat;
 
@@ -8,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::Ipv4Addr;
 
+use self::dispatch::{FlowPorts, dispatch};
 use crate::addr::{Ipv4Prefix, Realm};
 use crate::alg::{AlgProtocol, Transport};
 use crate::limits::{
@@ -85,15 +87,6 @@ pub enum ServiceTransport {
     TcpUdp,
 }
 
-impl ServiceTransport {
-    const fn covers(self, transport: Transport) -> bool {
-        match (self, transport) {
-            (Self::Tcp | Self::TcpUdp, Transport::Tcp) | (Self::Udp | Self::TcpUdp, Transport::Udp) => true,
-            (Self::Tcp, Transport::Udp) | (Self::Udp, Transport::Tcp) => false,
-        }
-    }
-}
-
 /// A user-defined service that an ALG listens on besides its well-known ports.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AlgService {
@@ -105,16 +98,6 @@ pub struct AlgService {
     pub source_ports: Vec<PortRange>,
     /// Destination ports; empty for any.
     pub destination_ports: Vec<PortRange>,
-}
-
-impl AlgService {
-    fn matches(&self, transport: Transport, source_port: u16, destination_port: u16) -> bool {
-        let covers =
-            |ranges: &[PortRange], port| ranges.is_empty() || ranges.iter().any(|range| range.contains(port));
-        self.transport.covers(transport)
-            && covers(&self.source_ports, source_port)
-            && covers(&self.destination_ports, destination_port)
-    }
 }
 
 /// The setting of one ALG.
@@ -209,35 +192,13 @@ impl Snapshot {
         source_port: u16,
         destination_port: u16,
     ) -> Option<AlgProtocol> {
-        ALL_ALGS.into_iter().find(|&protocol| {
-            let setting = self.config.algs.iter().find(|setting| setting.protocol == protocol);
-            if setting.is_some_and(|setting| !setting.enabled) {
-                return false;
-            }
-            well_known(protocol).contains(&(transport, destination_port))
-                || setting.is_some_and(|setting| {
-                    setting.services.iter().any(|s| s.matches(transport, source_port, destination_port))
-                })
-        })
+        let flow = FlowPorts { transport, source: source_port, destination: destination_port };
+        dispatch(&self.config.algs, flow).map(|(protocol, _)| protocol)
     }
 
     /// Returns the realm that an address lies in.
     pub fn realm_of(&self, address: Ipv4Addr) -> Realm {
         if self.is_inside(address) { Realm::Inside } else { Realm::Outside }
-    }
-}
-
-const ALL_ALGS: [AlgProtocol; 5] =
-    [AlgProtocol::Ftp, AlgProtocol::IkeEsp, AlgProtocol::Pptp, AlgProtocol::Sip, AlgProtocol::Tftp];
-
-/// The ports that IANA assigned to each protocol.
-const fn well_known(protocol: AlgProtocol) -> &'static [(Transport, u16)] {
-    match protocol {
-        AlgProtocol::Ftp => &[(Transport::Tcp, 21)],
-        AlgProtocol::IkeEsp => &[(Transport::Udp, 500), (Transport::Udp, 4500)],
-        AlgProtocol::Pptp => &[(Transport::Tcp, 1723)],
-        AlgProtocol::Sip => &[(Transport::Udp, 5060), (Transport::Tcp, 5060)],
-        AlgProtocol::Tftp => &[(Transport::Udp, 69)],
     }
 }
 

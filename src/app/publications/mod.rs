@@ -23,6 +23,7 @@ use crate::store::tx::Finish;
 use crate::store::{publications as store, revisions};
 
 pub use self::preview::{Previewed, preview};
+pub use crate::compiler::Change as ConfigChange;
 
 /// A publication with its appliances.
 #[derive(Debug)]

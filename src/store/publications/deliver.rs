@@ -7,7 +7,7 @@
 
 use sqlx::PgConnection;
 
-use crate::access::permit::{Administer, Permit};
+use crate::access::permit::{Administer, AdministerTenants, Permit};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ids::{ObjectId, PublicationId, RevisionId, TenantId};
@@ -173,17 +173,18 @@ pub async fn settle(tx: &mut TenantTx, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Removes the publications of a tenant that has no appliances any more.
+/// Removes the tenant's publications to appliances that are all deleted: what is left when a tenant goes.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn forget(connection: &mut PgConnection, tenant: TenantId) -> Result<()> {
+pub async fn forget(tx: &mut TenantTx, _: &Permit<AdministerTenants>) -> Result<()> {
+    let tenant = tx.tenant();
     sqlx::query(
         "DELETE FROM publications p WHERE p.tenant_id = $1
          AND NOT EXISTS (SELECT FROM publication_appliances d WHERE d.publication_id = p.id)",
     )
     .bind(tenant)
-    .execute(connection)
+    .execute(tx.connection())
     .await?;
     Ok(())
 }

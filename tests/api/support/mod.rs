@@ -2,6 +2,7 @@
 
 mod cluster;
 pub(crate) mod gateway;
+pub(crate) mod publish;
 pub(crate) mod snapshot;
 mod world;
 

@@ -9,8 +9,8 @@ use std::str::FromStr;
 
 use pinhole_dataplane::addr::{AddressRange, Ipv4Prefix};
 use pinhole_dataplane::alg::AlgProtocol;
-use pinhole_dataplane::config::PortRange;
 use pinhole_dataplane::config::interface::InterfaceName;
+use pinhole_dataplane::config::{self as engine, PortRange};
 use pinhole_dataplane::limits;
 
 use crate::config::ports::PortSet;
@@ -59,6 +59,27 @@ pub struct AlgSetting {
     pub state: AlgState,
     /// Where it listens beyond the protocol's well-known ports.
     pub services: Vec<AlgService>,
+}
+
+impl From<&AlgSetting> for engine::AlgConfig {
+    fn from(setting: &AlgSetting) -> Self {
+        let enabled = match setting.state {
+            AlgState::Enabled => true,
+            AlgState::Disabled => false,
+        };
+        let ports = |set: Option<&PortSet>| set.map(PortSet::ranges).unwrap_or_default().to_vec();
+        let services = setting.services.iter().map(|service| engine::AlgService {
+            name: service.name.clone(),
+            transport: match service.protocol {
+                ServiceProtocol::Tcp => engine::ServiceTransport::Tcp,
+                ServiceProtocol::Udp => engine::ServiceTransport::Udp,
+                ServiceProtocol::TcpUdp => engine::ServiceTransport::TcpUdp,
+            },
+            source_ports: ports(service.source_ports.as_ref()),
+            destination_ports: ports(service.destination_ports.as_ref()),
+        });
+        Self { protocol: setting.protocol, enabled, services: services.collect() }
+    }
 }
 
 /// Whether an ALG reads its protocol.

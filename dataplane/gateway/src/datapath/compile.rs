@@ -1,13 +1,9 @@
 //! A configuration and what the host is like, made into what the engine enforces.
 
-use pinhole_dataplane::config::{
-    AlgConfig, AlgService, Config as EngineConfig, ConfigError, PoolAddress, PortRange, ServiceTransport,
-    Snapshot,
-};
+use pinhole_dataplane::config::{AlgConfig, Config as EngineConfig, ConfigError, PoolAddress, Snapshot};
 use pinhole_dataplane::limits::Timeouts;
 
-use crate::config::ports::PortSet;
-use crate::config::{AlgSetting, AlgState, Config, ServiceProtocol};
+use crate::config::Config;
 use crate::host::plan::{HostFacts, PlanError};
 
 /// Why a configuration cannot be enforced.
@@ -34,35 +30,13 @@ pub(crate) fn snapshot(config: &Config, facts: &HostFacts) -> Result<Snapshot, C
         inside_prefixes: config.inside_prefixes.clone(),
         pool,
         host_addresses: facts.addresses.own.iter().copied().collect(),
-        algs: config.algs.iter().map(alg).collect(),
+        algs: config.algs.iter().map(AlgConfig::from).collect(),
         timeouts: Timeouts::default(),
         // The kernel forwards what the engine returns and counts the hop then.
         decrement_ttl: false,
         mtu: facts.mtu,
     })
     .map_err(CompileError::Engine)
-}
-
-fn alg(setting: &AlgSetting) -> AlgConfig {
-    let enabled = match setting.state {
-        AlgState::Enabled => true,
-        AlgState::Disabled => false,
-    };
-    let services = setting.services.iter().map(|service| AlgService {
-        name: service.name.clone(),
-        transport: match service.protocol {
-            ServiceProtocol::Tcp => ServiceTransport::Tcp,
-            ServiceProtocol::Udp => ServiceTransport::Udp,
-            ServiceProtocol::TcpUdp => ServiceTransport::TcpUdp,
-        },
-        source_ports: ports(service.source_ports.as_ref()),
-        destination_ports: ports(service.destination_ports.as_ref()),
-    });
-    AlgConfig { protocol: setting.protocol, enabled, services: services.collect() }
-}
-
-fn ports(set: Option<&PortSet>) -> Vec<PortRange> {
-    set.map(PortSet::ranges).unwrap_or_default().to_vec()
 }
 
 #[cfg(test)]

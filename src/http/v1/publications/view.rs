@@ -7,8 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::app::publications::{Detail, Previewed};
-use crate::compiler;
+use crate::app::publications::{ConfigChange, Detail, Previewed};
 use crate::domain::object::By;
 use crate::domain::publication::{self, DeliveryStatus, PublicationState};
 use crate::http::v1::objects::view::RefInput;
@@ -156,8 +155,8 @@ impl From<Previewed> for AppliancePreview {
     }
 }
 
-impl From<compiler::Change> for Change {
-    fn from(change: compiler::Change) -> Self {
+impl From<ConfigChange> for Change {
+    fn from(change: ConfigChange) -> Self {
         Self {
             path: change.path,
             before: change.before.unwrap_or_default(),

@@ -1,6 +1,7 @@
 use std::net::Ipv4Addr;
 
 use pinhole_dataplane::alg::{AlgProtocol, Transport};
+use pinhole_dataplane::config::PortRange;
 
 use super::*;
 use crate::host::addresses::HostAddresses;
