@@ -89,3 +89,7 @@ id! {
     /// A push of revisions to appliances.
     PublicationId
 }
+id! {
+    /// A control stream of a gateway, from its attaching to its end.
+    StreamId
+}

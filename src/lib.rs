@@ -12,5 +12,6 @@ pub mod domain;
 pub mod error;
 pub mod http;
 pub mod ids;
+pub mod push;
 pub mod store;
 pub mod telemetry;

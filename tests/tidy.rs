@@ -14,7 +14,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("access", &["ids", "clock", "error", "domain"]),
     ("store", &["ids", "clock", "error", "domain", "access"]),
     ("compiler", &["ids", "clock", "error", "domain"]),
-    ("push", &["ids", "clock", "error", "domain", "store", "compiler"]),
+    ("push", &["ids", "clock", "error", "domain", "access", "store", "compiler"]),
     ("app", &["ids", "clock", "error", "domain", "access", "store", "compiler", "push"]),
     ("http", &["ids", "clock", "error", "domain", "access", "store", "app"]),
     ("telemetry", &[]),
@@ -28,10 +28,11 @@ const BLIND: [(&str, &[&str]); 3] = [
 ];
 
 /// Siblings that see each other all the same. The list may shrink.
-const SIGHTED: [(&str, &str, &str); 5] = [
+const SIGHTED: [(&str, &str, &str); 6] = [
     ("store::users", "tenants", "a user is found with its tenant"),
     ("app::objects", "alg_policies", "every kind is saved in one way, under rules of its own"),
     ("app::objects", "services", "every kind is saved in one way, under rules of its own"),
+    ("app::embedded", "bootstrap", "its appliance is one of the first objects of an installation"),
     ("app::tenants", "bootstrap", "a new tenant starts with what the first one starts with"),
     ("http::v1::alg_policies", "master_profiles", "attaching a policy answers the profile"),
 ];

@@ -1,4 +1,4 @@
-//! Appliances: the credentials of their gateways.
+//! Appliances: the credentials of their gateways, and what those tell of their traffic.
 
 use super::AppState;
 use super::objects::find;
@@ -10,6 +10,8 @@ use crate::domain::reference::ObjectRef;
 use crate::error::Result;
 use crate::store::appliances as store;
 use crate::store::tx::Finish;
+
+pub use crate::push::{CounterReading, Counters, Event, EventKind, EventPage, Flow};
 
 /// Where the command that is answered expects the token and keeps the last configuration.
 const TOKEN_FILE: &str = "/etc/pinhole-gateway/token";
@@ -46,4 +48,34 @@ pub async fn join(
     let command =
         format!("pinhole-gateway run --controller {url} --token-file {TOKEN_FILE} --state-dir {STATE_DIR}");
     Ok(Joining { token: (finish == Finish::Commit).then_some(token), command })
+}
+
+/// Reads the events of an appliance after a number, as far as this replica has heard of them.
+///
+/// # Errors
+/// [`crate::error::Error::NotFound`].
+pub async fn events(
+    state: &AppState,
+    mut scope: Scope,
+    appliance: &ObjectRef,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<EventPage> {
+    let appliance = find(&mut scope, Kind::Appliance, appliance).await?;
+    scope.tx.finish(Finish::Commit).await?;
+    Ok(state.gateways.events(appliance.id, after, limit))
+}
+
+/// Reads the last counters of an appliance, if this replica has heard any.
+///
+/// # Errors
+/// [`crate::error::Error::NotFound`].
+pub async fn counters(
+    state: &AppState,
+    mut scope: Scope,
+    appliance: &ObjectRef,
+) -> Result<Option<CounterReading>> {
+    let appliance = find(&mut scope, Kind::Appliance, appliance).await?;
+    scope.tx.finish(Finish::Commit).await?;
+    Ok(state.gateways.counters(appliance.id))
 }

@@ -124,6 +124,6 @@ pub(super) async fn insert_default_profile(tx: &mut TenantTx, stamp: &Stamp) -> 
     objects::insert(tx, &permit, &profile).await
 }
 
-fn name(text: &str) -> Result<Name> {
+pub(super) fn name(text: &str) -> Result<Name> {
     Name::parse(text).map_err(|(_, detail)| Error::Internal(format!("the name {text:?} {detail}")))
 }

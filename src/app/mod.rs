@@ -6,6 +6,7 @@ pub mod appliances;
 pub mod auth;
 pub mod bootstrap;
 mod compilation;
+pub mod embedded;
 pub mod objects;
 pub mod permissions;
 pub mod publications;
@@ -23,6 +24,7 @@ use crate::access::password::PasswordHasher;
 use crate::access::token::SigningKeys;
 use crate::clock::SharedClock;
 use crate::error::Result;
+use crate::push::Registry;
 use crate::store::Store;
 
 /// Where gateways reach a controller on the same host, unless settings say otherwise.
@@ -41,6 +43,8 @@ pub struct AppState {
     pub passwords: PasswordHasher,
     /// Wakes the push reconciler. Carries no data: what is to be done stands in the database.
     pub push_wake: Arc<Notify>,
+    /// The gateways that are connected to this replica, and what they told.
+    pub gateways: Registry,
     /// The URL at which gateways reach this controller, as an administrator is told it.
     pub gateway_url: Arc<str>,
 }
@@ -53,6 +57,7 @@ impl AppState {
     pub fn new(store: Store, clock: SharedClock, keys: SigningKeys) -> Result<Self> {
         let passwords = PasswordHasher::new()?;
         let push_wake = Arc::new(Notify::new());
-        Ok(Self { store, clock, keys, passwords, push_wake, gateway_url: DEFAULT_GATEWAY_URL.into() })
+        let gateway_url = DEFAULT_GATEWAY_URL.into();
+        Ok(Self { store, clock, keys, passwords, push_wake, gateways: Registry::default(), gateway_url })
     }
 }

@@ -52,3 +52,12 @@ pub struct Revision {
     /// When and by whom it was first published.
     pub created: Stamp,
 }
+
+/// What a gateway says it enforces. It is only its word: the revision may be none of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// The revision's id.
+    pub revision: RevisionId,
+    /// The hash of its configuration.
+    pub hash: ConfigHash,
+}

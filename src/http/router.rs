@@ -54,7 +54,12 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
         .nest("/services", v1::services::routes())
         .nest("/alg-policies", v1::alg_policies::routes().merge(v1::alg_policies::attachment_routes()))
         .nest("/master-profiles", v1::master_profiles::routes())
-        .nest("/appliances", v1::appliances::routes().merge(v1::appliances::joining_routes()))
+        .nest(
+            "/appliances",
+            v1::appliances::routes()
+                .merge(v1::appliances::joining_routes())
+                .merge(v1::appliances::traffic_routes()),
+        )
         .nest("/publications", v1::publications::routes())
         .nest("/users", v1::users::routes());
     OpenApiRouter::with_openapi(openapi::document())

@@ -1,6 +1,7 @@
 //! `pinhole serve`: puts the controller's parts together, and takes them apart again in the right order.
 
 mod database;
+mod embedded;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,14 +13,16 @@ use pinhole::app::AppState;
 use pinhole::app::bootstrap::FirstLogin;
 use pinhole::clock::SystemClock;
 use pinhole::http::{self, Gate};
+use pinhole::push::{Push, PushSettings};
 use pinhole::store::Store;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
 use self::database::Database;
+use self::embedded::Embedded;
 use crate::settings::{DatabaseSettings, ServeSettings};
 use crate::{print, secret_file};
 
@@ -61,24 +64,47 @@ async fn serve(
     database: &Database,
     signals: &mut Signals,
 ) -> anyhow::Result<()> {
-    let (stop, stopped) = watch::channel(false);
-    let store = Store::connect_lazily(database.options.clone());
+    let data_dir = settings.database.data_dir()?;
+    let (ready_line, grpc_address) = (listeners.ready_line(), listeners.grpc_address);
+    let gateway_url = listeners.gateway_url(settings);
+    let (stop_http, http_stopped) = stop_channel();
+    let (stop_push, push_stopped) = stop_channel();
     let gate = Gate::default();
     let mut servers = JoinSet::new();
-    let ready_line = listeners.ready_line();
-    // Held, so that its address is this controller's; nobody is let in yet.
-    let _grpc = listeners.grpc;
-    let (router, closing) = (gate.router(), until(stopped.clone()));
+    let router = gate.router();
     servers.spawn(async move {
-        axum::serve(listeners.http, router).with_graceful_shutdown(closing).await.context("the REST API")
+        axum::serve(listeners.http, router)
+            .with_graceful_shutdown(http_stopped)
+            .await
+            .context("the REST API failed")
     });
 
+    let state = tokio::select! {
+        state = prepare(settings, database, gateway_url) => state?,
+        ended = servers.join_next() => return fault(ended),
+        () = signals.received() => return Ok(()),
+    };
+    let push = Push::new(
+        state.store.clone(),
+        state.clock.clone(),
+        state.gateways.clone(),
+        Arc::clone(&state.push_wake),
+        PushSettings::new(settings.heartbeat_interval),
+    );
+    servers.spawn(async move {
+        push.serve(listeners.grpc, push_stopped).await.context("the listener for gateways failed")
+    });
+    gate.open(http::router(state.clone()));
+    let embedded = Embedded::start(&state, &settings.embedded, &data_dir, grpc_address).await;
+    print(&ready_line)?;
+
     let outcome = tokio::select! {
-        outcome = work(settings, database, store, &gate, &ready_line) => outcome,
-        ended = servers.join_next() => ended.context("a server ended by itself").and_then(|ended| ended?),
+        ended = servers.join_next() => fault(ended),
         () = signals.received() => Ok(()),
     };
-    stop.send_replace(true);
+    drop(stop_http);
+    embedded.stop().await;
+    drop(stop_push);
     let drained = timeout(DRAIN_TIMEOUT, async { while servers.join_next().await.is_some() {} });
     if drained.await.is_err() {
         tracing::warn!("requests that took too long were cut off");
@@ -86,20 +112,34 @@ async fn serve(
     outcome
 }
 
-/// Everything that needs the database; ends only when something is wrong.
-async fn work(
+/// Waits for the database and makes what needs it.
+async fn prepare(
     settings: &ServeSettings,
     database: &Database,
-    store: Store,
-    gate: &Gate,
-    ready_line: &str,
-) -> anyhow::Result<()> {
+    gateway_url: String,
+) -> anyhow::Result<AppState> {
+    let store = Store::connect_lazily(database.options.clone());
     let announce = |login: &FirstLogin| announce(login, settings.first_login_file.as_deref());
     let started = database.prepare(&store, announce).await?;
-    let state = AppState::new(store, Arc::new(SystemClock), started.keys)?;
-    gate.open(http::router(state));
-    print(ready_line)?;
-    std::future::pending().await
+    let mut state = AppState::new(store, Arc::new(SystemClock), started.keys)?;
+    state.gateway_url = gateway_url.into();
+    Ok(state)
+}
+
+/// A server that ended by itself.
+fn fault(ended: Option<Result<anyhow::Result<()>, JoinError>>) -> anyhow::Result<()> {
+    ended.context("no server runs")???;
+    anyhow::bail!("a server ended by itself")
+}
+
+/// What is dropped to stop something, and what that waits for.
+fn stop_channel() -> (oneshot::Sender<()>, impl Future<Output = ()> + Send + 'static) {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stopped = async {
+        // Nothing is ever sent: the channel closes.
+        let _ = stopped.await;
+    };
+    (stop, stopped)
 }
 
 /// Hands out the first login.
@@ -131,6 +171,14 @@ impl Listeners {
         Ok(Self { http, grpc, http_address, grpc_address })
     }
 
+    /// What gateways are told to connect to.
+    fn gateway_url(&self, settings: &ServeSettings) -> String {
+        settings
+            .grpc_url
+            .clone()
+            .unwrap_or_else(|| format!("http://{}", embedded::reachable(self.grpc_address)))
+    }
+
     fn ready_line(&self) -> String {
         format!("ready http=http://{} grpc=http://{}\n", self.http_address, self.grpc_address)
     }
@@ -154,9 +202,4 @@ impl Signals {
             _ = self.interrupt.recv() => {}
         }
     }
-}
-
-/// Waits until the value is true or the sender is gone.
-async fn until(mut stopped: watch::Receiver<bool>) {
-    let _ = stopped.wait_for(|stopped| *stopped).await;
 }

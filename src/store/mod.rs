@@ -10,6 +10,7 @@ mod error;
 pub mod objects;
 pub mod postgres;
 pub mod publications;
+pub mod push;
 pub mod readiness;
 pub mod revisions;
 pub mod sessions;
@@ -28,6 +29,10 @@ use crate::error::{Error, Result};
 
 /// The migrations, embedded into the program.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// The channel on which the reconcilers of all replicas are told that there is something to do. A notice carries
+/// nothing: what is to be done stands in the tables.
+const PUSH_CHANNEL: &str = "pinhole_push";
 
 /// Connections of one process.
 const MAX_CONNECTIONS: u32 = 16;

@@ -98,6 +98,7 @@ async fn who_may_do_what() {
     }
     golden += &attach_lines(&world, &mut covered).await;
     golden += &join_lines(&world, &mut covered).await;
+    golden += &traffic_lines(&world, &mut covered).await;
     golden += &publication_lines(&world, &mut covered).await;
     golden += &tenant_lines(&world, &mut covered).await;
     snapshot::compare("tests/snapshots/permission-matrix.txt", &golden);
@@ -174,6 +175,26 @@ async fn join_lines(world: &World, covered: &mut Covered) -> String {
                 format!("/v1/tenants/acme/appliances/name:{role}-{permission}/join-token?dry_run=true");
             let (status, _) = covered.call(&api, Method::POST, template, &path, None).await;
             write!(lines, " {permission} {status}").unwrap();
+        }
+        lines.push('\n');
+    }
+    lines
+}
+
+/// What a gateway tells is read by whoever may read its appliance.
+async fn traffic_lines(world: &World, covered: &mut Covered) -> String {
+    let mut lines = "events and counters (appliance)\n".to_owned();
+    for (user, role) in ROLES {
+        let api = world.api(user);
+        write!(lines, "  {role:32}").unwrap();
+        for permission in ["edit", "read", "hide"] {
+            write!(lines, " {permission}").unwrap();
+            for what in ["events", "counters"] {
+                let template = format!("/v1/tenants/{{tenant}}/appliances/{{id}}/{what}");
+                let path = format!("/v1/tenants/acme/appliances/name:{role}-{permission}/{what}");
+                let (status, _) = covered.call(&api, Method::GET, &template, &path, None).await;
+                write!(lines, " {status}").unwrap();
+            }
         }
         lines.push('\n');
     }

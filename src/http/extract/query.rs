@@ -21,6 +21,19 @@ pub(in crate::http) struct Pages(pub(in crate::http) ListQuery);
 #[derive(Debug)]
 pub(in crate::http) struct Write(pub(in crate::http) Finish);
 
+/// Where to read on, and how far.
+#[derive(Debug)]
+pub(in crate::http) struct After {
+    /// The number to go on after.
+    pub(in crate::http) after: Option<u64>,
+    /// The most items.
+    pub(in crate::http) limit: usize,
+}
+
+/// The items of a reading when the caller does not say, and the most of them.
+const DEFAULT_LIMIT: usize = 100;
+const MAX_LIMIT: usize = 1_000;
+
 /// No parameters.
 #[derive(Debug)]
 pub(in crate::http) struct NoQuery;
@@ -65,6 +78,28 @@ impl FromRequestParts<AppState> for Write {
             };
         }
         Ok(Self(finish))
+    }
+}
+
+impl FromRequestParts<AppState> for After {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
+        let mut wanted = Self { after: None, limit: DEFAULT_LIMIT };
+        for (name, value) in parameters(parts)? {
+            match name.as_str() {
+                "after" => {
+                    let after = value.parse().map_err(|_| bad(name, "is to be a number"))?;
+                    wanted.after = Some(after);
+                }
+                "limit" => {
+                    let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+                    wanted.limit = limit.ok_or_else(|| bad(name, "is to be from 1 to 1000"))?;
+                }
+                _ => return Err(unknown(name)),
+            }
+        }
+        Ok(wanted)
     }
 }
 

@@ -11,12 +11,9 @@ use crate::access::permit::{Administer, AdministerTenants, Permit};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ids::{ObjectId, PublicationId, RevisionId, TenantId};
+use crate::store::PUSH_CHANNEL;
 use crate::store::objects::uuids;
 use crate::store::tx::TenantTx;
-
-/// The channel on which the reconcilers of all replicas are told that there is something to do. A notice carries
-/// nothing: what is to be done stands in the tables.
-const CHANNEL: &str = "pinhole_push";
 
 /// Gives appliances revisions to run, as a publication that was just added orders. What is still on its way to them
 /// is superseded, and publications that have nothing else on its way end with that.
@@ -194,7 +191,7 @@ pub async fn forget(tx: &mut TenantTx, _: &Permit<AdministerTenants>) -> Result<
 /// # Errors
 /// The database does not answer.
 pub async fn announce(tx: &mut TenantTx) -> Result<()> {
-    sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL).execute(tx.connection()).await?;
+    sqlx::query("SELECT pg_notify($1, '')").bind(PUSH_CHANNEL).execute(tx.connection()).await?;
     Ok(())
 }
 

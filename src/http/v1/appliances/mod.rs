@@ -1,6 +1,8 @@
 //! `/appliances`: where gateways stand, what they are given, and how they are.
 
 mod joining;
+mod traffic;
+mod traffic_view;
 mod view;
 
 use self::view::{Appliance, ApplianceInput};
@@ -8,6 +10,7 @@ use super::objects::endpoints::object_endpoints;
 use crate::domain::kind::Kind;
 
 pub(in crate::http) use self::joining::routes as joining_routes;
+pub(in crate::http) use self::traffic::routes as traffic_routes;
 
 object_endpoints! {
     kind: Kind::Appliance,

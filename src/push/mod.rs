@@ -1,0 +1,152 @@
+//! Gives gateways what they should run. A gateway opens a stream and says what it runs; the database says what it
+//! should run; a [`reconciler`] compares the two for all streams at once, whenever it is woken and at least every
+//! few seconds, and each [`stream`] sends what is missing.
+//!
+//! A notice (LISTEN/NOTIFY) only makes it faster: it carries nothing, and may get lost. Any replica may hold any
+//! gateway; the newest stream of an appliance counts. What was decided (applied, rejected) is written once and then
+//! stays; that an answer was not written, because the database or this program was away, is healed by asking again.
+
+mod event;
+mod journal;
+mod limits;
+mod listener;
+mod message;
+mod reconciler;
+mod registry;
+mod service;
+mod stream;
+mod text;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pinhole_proto::v1::gateway_control_server::GatewayControlServer;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+use self::service::Service;
+use crate::clock::SharedClock;
+use crate::error::{Error, Result};
+use crate::store::Store;
+use crate::store::tx::SystemTx;
+
+pub use self::event::{Counters, Event, EventKind, Flow};
+pub use self::journal::{CounterReading, EventPage};
+pub use self::registry::Registry;
+
+/// What the push is run with.
+#[derive(Debug, Clone, Copy)]
+pub struct PushSettings {
+    /// How often gateways are to send heartbeats.
+    pub heartbeat_interval: Duration,
+    /// How often the database is asked though nothing was heard.
+    pub poll_interval: Duration,
+}
+
+impl PushSettings {
+    /// Settings with that heartbeat interval.
+    #[must_use]
+    pub fn new(heartbeat_interval: Duration) -> Self {
+        Self { heartbeat_interval, poll_interval: limits::POLL_INTERVAL }
+    }
+}
+
+/// What all parts of the push work with. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Push {
+    store: Store,
+    clock: SharedClock,
+    registry: Registry,
+    wake: Arc<Notify>,
+    settings: PushSettings,
+    turns: Arc<Semaphore>,
+    /// How many streams there are, from their first message to the last word about them in the database.
+    alive: Arc<watch::Sender<usize>>,
+}
+
+impl Push {
+    /// A push that holds its streams in `registry` and is woken through `wake`.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        clock: SharedClock,
+        registry: Registry,
+        wake: Arc<Notify>,
+        settings: PushSettings,
+    ) -> Self {
+        let turns = Arc::new(Semaphore::new(limits::MAX_STATEMENTS));
+        let alive = Arc::new(watch::Sender::new(0));
+        Self { store, clock, registry, wake, settings, turns, alive }
+    }
+
+    /// Serves gateways until `stop` is done, then ends their streams and says so in the database.
+    ///
+    /// # Errors
+    /// The server failed.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<(), tonic::transport::Error> {
+        let mut helpers = JoinSet::new();
+        helpers.spawn(reconciler::run(self.clone()));
+        helpers.spawn(listener::run(self.store.clone(), Arc::clone(&self.wake)));
+        let service = GatewayControlServer::new(Service::new(self.clone()))
+            .max_decoding_message_size(limits::MAX_MESSAGE_BYTES);
+        let server = Server::builder()
+            .http2_keepalive_interval(Some(limits::KEEP_ALIVE_INTERVAL))
+            .http2_keepalive_timeout(Some(limits::KEEP_ALIVE_TIMEOUT))
+            .http2_max_header_list_size(limits::MAX_HEADER_BYTES)
+            .max_concurrent_streams(limits::MAX_REQUESTS_PER_CONNECTION)
+            .add_service(service);
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let (close, closed) = oneshot::channel::<()>();
+        let closed = async {
+            // Nothing is ever sent: the channel closes.
+            let _ = closed.await;
+        };
+        let serving = server.serve_with_incoming_shutdown(incoming, closed);
+        tokio::pin!(serving);
+        tokio::select! {
+            outcome = &mut serving => return outcome,
+            () = stop => {}
+        }
+        self.registry.close();
+        drop(close);
+        let mut alive = self.alive.subscribe();
+        let ended = async {
+            let outcome = serving.await;
+            // The sender is in `self`, so this only ends with the last stream.
+            let _ = alive.wait_for(|alive| *alive == 0).await;
+            outcome
+        };
+        timeout(limits::END_TIMEOUT, ended).await.unwrap_or_else(|_| {
+            tracing::warn!("not all gateways could be told that the controller ends; they will notice");
+            Ok(())
+        })
+    }
+
+    /// Does something in the database when it is its turn.
+    async fn database<T>(&self, work: impl AsyncFnOnce(&mut SystemTx) -> Result<T>) -> Result<T> {
+        let attempt = async {
+            let _turn = self.turns.acquire().await.map_err(|error| Error::Internal(error.to_string()))?;
+            self.in_transaction(work).await
+        };
+        timeout(limits::DATABASE_TIMEOUT, attempt).await.unwrap_or_else(|_| Err(took_too_long()))
+    }
+
+    async fn in_transaction<T>(&self, work: impl AsyncFnOnce(&mut SystemTx) -> Result<T>) -> Result<T> {
+        let mut tx = self.store.system_tx().await?;
+        let done = work(&mut tx).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+}
+
+fn took_too_long() -> Error {
+    Error::Unavailable("the database took too long".to_owned())
+}

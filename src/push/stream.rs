@@ -1,0 +1,379 @@
+//! One stream from Hello to its end.
+
+use std::time::Duration;
+
+use pinhole_proto::v1;
+use pinhole_proto::v1::controller_message::Message as ToGateway;
+use pinhole_proto::v1::gateway_message::Message as FromGateway;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+use tonic::{Status, Streaming};
+
+use super::message::{self, Hello, Violation};
+use super::registry::{Order, Refusal};
+use super::service::status_of;
+use super::{Push, event, limits, reconciler};
+use crate::domain::revision::Running;
+use crate::domain::version::Version;
+use crate::error::Error;
+use crate::ids::StreamId;
+use crate::store::push::{self as store, Credential, Desired, Held, NewStream, Recorded, Standing};
+
+/// Why a stream ended.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("the gateway closed it")]
+    Left,
+    #[error("it broke: {0}")]
+    Broken(String),
+    #[error("the gateway was silent for too long")]
+    Silent,
+    #[error("the gateway did not answer a configuration in time")]
+    Unanswered,
+    #[error("the gateway takes no messages")]
+    Stalled,
+    #[error("the gateway broke the contract: {0}")]
+    Violation(#[from] Violation),
+    #[error("the gateway has opened a newer one")]
+    Replaced,
+    #[error("the token is not valid any more")]
+    Revoked,
+    #[error("there are too many gateways")]
+    Full,
+    #[error("the controller ends")]
+    Shutdown,
+    #[error(transparent)]
+    Error(#[from] Error),
+}
+
+impl End {
+    /// What the gateway is told, if it is still there.
+    fn status(&self) -> Option<Status> {
+        match self {
+            Self::Left | Self::Broken(_) | Self::Stalled => None,
+            Self::Silent | Self::Unanswered => Some(Status::deadline_exceeded(self.to_string())),
+            Self::Violation(violation) => Some(Status::invalid_argument(violation.to_string())),
+            Self::Replaced => Some(Status::aborted(self.to_string())),
+            Self::Revoked => Some(Status::unauthenticated(self.to_string())),
+            Self::Full => Some(Status::resource_exhausted(self.to_string())),
+            Self::Shutdown => Some(Status::unavailable(self.to_string())),
+            Self::Error(error) => Some(status_of(error)),
+        }
+    }
+}
+
+/// The sending side.
+#[derive(Debug)]
+pub(super) struct Outbox(mpsc::Sender<Result<v1::ControllerMessage, Status>>);
+
+impl Outbox {
+    pub(super) fn new(sender: mpsc::Sender<Result<v1::ControllerMessage, Status>>) -> Self {
+        Self(sender)
+    }
+
+    async fn send(&self, message: ToGateway) -> Result<(), End> {
+        let message = v1::ControllerMessage { message: Some(message) };
+        self.0.send_timeout(Ok(message), limits::SEND_TIMEOUT).await.map_err(|_| End::Stalled)
+    }
+}
+
+/// A configuration that the gateway has not answered yet.
+#[derive(Debug)]
+struct Outstanding {
+    nonce: String,
+    version: Version,
+    running: Running,
+    deadline: Instant,
+}
+
+#[derive(Debug)]
+struct Stream {
+    push: Push,
+    held: Held,
+    outbox: Outbox,
+    heard: Instant,
+    running: Option<Running>,
+    outstanding: Option<Outstanding>,
+    /// The newest version that the gateway has applied, and the one that it has refused, on this stream.
+    applied: Option<Version>,
+    refused: Option<Version>,
+    /// What was sent last, and when.
+    sent: Option<(Version, Instant)>,
+}
+
+/// Serves a gateway whose credential is good.
+pub(super) async fn run(
+    push: Push,
+    credential: Credential,
+    mut inbound: Streaming<v1::GatewayMessage>,
+    outbox: Outbox,
+) {
+    let (appliance, name) = (credential.appliance, credential.name.as_str());
+    let end = match open(&push, &credential, &mut inbound).await {
+        Ok((held, running, orders)) => {
+            tracing::info!(appliance.id = %appliance, appliance.name = name, stream.id = %held.stream, "a gateway has attached");
+            let mut stream = Stream::new(push.clone(), held, outbox, running);
+            let end = stream.serve(&credential, &mut inbound, orders).await.err().unwrap_or(End::Left);
+            push.registry.remove(held);
+            let detached = push.database(async |tx| store::detach(tx, appliance, held.stream).await).await;
+            if let Err(error) = detached {
+                tracing::debug!(%error, "that a gateway has left is not written; its lease will run out");
+            }
+            push.wake.notify_one();
+            tracing::info!(appliance.id = %appliance, appliance.name = name, stream.id = %held.stream, reason = %end, "a gateway's stream has ended");
+            stream.outbox.close(&end).await;
+            return;
+        }
+        Err(end) => end,
+    };
+    tracing::info!(appliance.id = %appliance, appliance.name = name, reason = %end, "a gateway has not attached");
+    outbox.close(&end).await;
+}
+
+impl Outbox {
+    /// Says why, if there is somebody to listen.
+    async fn close(self, end: &End) {
+        if let Some(status) = end.status() {
+            // Whoever does not take it notices anyway.
+            let _ = self.0.send_timeout(Err(status), limits::SEND_TIMEOUT).await;
+        }
+    }
+}
+
+/// Reads Hello and makes the stream its appliance's only one.
+async fn open(
+    push: &Push,
+    credential: &Credential,
+    inbound: &mut Streaming<v1::GatewayMessage>,
+) -> Result<(Held, Option<Running>, watch::Receiver<Order>), End> {
+    let first = timeout(limits::HELLO_TIMEOUT, inbound.message()).await.map_err(|_| End::Silent)?;
+    let hello = Hello::parse(first.map_err(broken)?.ok_or(End::Left)?)?;
+    let held =
+        Held { appliance: credential.appliance, stream: StreamId::generate(), token: credential.token };
+    let stream = NewStream {
+        id: held.stream,
+        credential,
+        instance: &hello.instance,
+        software_version: &hello.software_version,
+        running: hello.running,
+        lease: reconciler::lease(push.settings.poll_interval),
+    };
+    let now = push.clock.now();
+    let attached = push.database(async |tx| {
+        store::attach(tx, &stream).await?;
+        Ok(store::standings(tx, &[held], now).await?.remove(&held.stream))
+    });
+    let first = match attached.await? {
+        Some(Standing::Current(desired)) => Order::Serve(desired),
+        Some(Standing::Replaced) => return Err(End::Replaced),
+        Some(Standing::Revoked) | None => return Err(End::Revoked),
+    };
+    let orders = push.registry.insert(held, hello.running, first).map_err(|refusal| match refusal {
+        Refusal::Full => End::Full,
+        Refusal::Closed => End::Shutdown,
+    })?;
+    // What waited for this gateway is pending again, not unreachable.
+    push.wake.notify_one();
+    Ok((held, hello.running, orders))
+}
+
+impl Stream {
+    fn new(push: Push, held: Held, outbox: Outbox, running: Option<Running>) -> Self {
+        let heard = Instant::now();
+        Self {
+            push,
+            held,
+            outbox,
+            heard,
+            running,
+            outstanding: None,
+            applied: None,
+            refused: None,
+            sent: None,
+        }
+    }
+
+    async fn serve(
+        &mut self,
+        credential: &Credential,
+        inbound: &mut Streaming<v1::GatewayMessage>,
+        mut orders: watch::Receiver<Order>,
+    ) -> Result<(), End> {
+        let interval = self.push.settings.heartbeat_interval;
+        self.outbox
+            .send(ToGateway::Welcome(v1::Welcome {
+                appliance_id: credential.appliance.to_string(),
+                appliance_name: credential.name.clone(),
+                heartbeat_interval_ms: u32::try_from(interval.as_millis()).unwrap_or(u32::MAX),
+            }))
+            .await?;
+        loop {
+            let order = orders.borrow_and_update().clone();
+            match order {
+                Order::Serve(Some(desired)) => self.send_if_missing(&desired).await?,
+                Order::Serve(None) => {}
+                Order::Replaced => return Err(End::Replaced),
+                Order::Revoked => return Err(End::Revoked),
+                Order::Shutdown => return Err(End::Shutdown),
+            }
+            let answer_due = self.outstanding.as_ref().map(|outstanding| outstanding.deadline);
+            tokio::select! {
+                message = inbound.message() => match message.map_err(broken)? {
+                    Some(message) => self.handle(message).await?,
+                    None => return Ok(()),
+                },
+                // The sender goes when a newer stream has taken this one's place.
+                changed = orders.changed() => changed.map_err(|_| End::Replaced)?,
+                () = sleep_until(self.heard + silence(interval)) => return Err(End::Silent),
+                () = until(answer_due) => return Err(End::Unanswered),
+            }
+        }
+    }
+
+    /// Whether the gateway is to be sent a configuration now.
+    fn misses(&self, desired: &Desired) -> bool {
+        let version = desired.version;
+        if desired.refused || self.refused == Some(version) {
+            return false;
+        }
+        if self.outstanding.as_ref().is_some_and(|outstanding| outstanding.version == version) {
+            return false;
+        }
+        let wanted = Running { revision: desired.revision, hash: desired.hash };
+        if self.running == Some(wanted) {
+            // It may have applied it and its answer got lost; it says so again.
+            return desired.awaited && self.applied != Some(version);
+        }
+        // One that says it applied a configuration and then runs another is not sent it at every heartbeat.
+        let pause = self.push.settings.poll_interval;
+        self.sent.is_none_or(|(sent, when)| sent != version || when.elapsed() >= pause)
+    }
+
+    async fn send_if_missing(&mut self, desired: &Desired) -> Result<(), End> {
+        if !self.misses(desired) {
+            return Ok(());
+        }
+        let (version, revision) = (desired.version, desired.revision);
+        let config = self.push.database(async |tx| store::config(tx, revision).await).await?;
+        let Some(config) = config else {
+            // Deleted since; the next activation knows more.
+            return Ok(());
+        };
+        let nonce = format!("{:032x}", rand::random::<u128>());
+        let message = v1::Config {
+            version: u64::try_from(version.number()).unwrap_or_default(),
+            nonce: nonce.clone(),
+            revision_id: revision.to_string(),
+            config,
+            hash: desired.hash.as_bytes().to_vec(),
+        };
+        self.outbox.send(ToGateway::Config(message)).await?;
+        let now = Instant::now();
+        let running = Running { revision, hash: desired.hash };
+        self.sent = Some((version, now));
+        // An answer to an earlier one says nothing any more: what it was about was superseded.
+        self.outstanding =
+            Some(Outstanding { nonce, version, running, deadline: now + limits::ANSWER_TIMEOUT });
+        Ok(())
+    }
+
+    async fn handle(&mut self, message: v1::GatewayMessage) -> Result<(), End> {
+        self.heard = Instant::now();
+        self.push.registry.heard(self.held);
+        match message.message {
+            Some(FromGateway::Hello(_)) => Err(Violation::SecondHello.into()),
+            Some(FromGateway::Ack(ack)) => self.handle_ack(ack).await,
+            Some(FromGateway::Nack(nack)) => self.handle_nack(nack).await,
+            Some(FromGateway::Heartbeat(heartbeat)) => {
+                self.note_running(message::running(heartbeat.running)?);
+                if let Some(counters) = heartbeat.counters {
+                    let counters = event::counters(counters);
+                    self.push.registry.count(self.held, counters, self.push.clock.now());
+                }
+                Ok(())
+            }
+            Some(FromGateway::Events(events)) => {
+                self.push.registry.add_events(self.held, events, self.push.clock.now());
+                Ok(())
+            }
+            // A newer gateway's message, which this controller can do without.
+            None => Ok(()),
+        }
+    }
+
+    async fn handle_ack(&mut self, ack: v1::Ack) -> Result<(), End> {
+        let running = message::running(ack.running)?;
+        self.note_running(running);
+        let Some(answered) = self.answered(&ack.nonce) else { return Ok(()) };
+        if running != Some(answered.running) {
+            let reason = "the gateway acknowledged the revision and says that it runs another one";
+            return self.reject(answered.version, reason).await;
+        }
+        self.applied = Some(answered.version);
+        let (held, now, running) = (self.held, self.push.clock.now(), answered.running);
+        let recorded = self.push.database(async |tx| {
+            store::record_applied(tx, held.appliance, held.stream, answered.version, &running, now).await
+        });
+        self.recorded(recorded.await?)
+    }
+
+    async fn handle_nack(&mut self, nack: v1::Nack) -> Result<(), End> {
+        self.note_running(message::running(nack.running)?);
+        let Some(answered) = self.answered(&nack.nonce) else { return Ok(()) };
+        self.reject(answered.version, &message::reason(&nack.reason)).await
+    }
+
+    async fn reject(&mut self, version: Version, reason: &str) -> Result<(), End> {
+        tracing::warn!(appliance.id = %self.held.appliance, version = %version, reason, "a gateway refuses a revision");
+        self.refused = Some(version);
+        let (held, now, running) = (self.held, self.push.clock.now(), self.running);
+        let recorded = self.push.database(async |tx| {
+            let (appliance, stream) = (held.appliance, held.stream);
+            store::record_rejected(tx, appliance, stream, version, reason, running.as_ref(), now).await
+        });
+        self.recorded(recorded.await?)
+    }
+
+    /// Takes the configuration that an answer is about; `None` for an answer to something older, or to nothing.
+    fn answered(&mut self, nonce: &str) -> Option<Outstanding> {
+        let answered = self.outstanding.take_if(|outstanding| outstanding.nonce == nonce);
+        if answered.is_none() {
+            tracing::debug!(appliance.id = %self.held.appliance, "a gateway's answer is about nothing that waits for one");
+        }
+        answered
+    }
+
+    fn note_running(&mut self, running: Option<Running>) {
+        if self.running != running {
+            self.running = running;
+            self.push.registry.runs(self.held, running);
+        }
+    }
+
+    fn recorded(&self, recorded: Recorded) -> Result<(), End> {
+        match recorded {
+            Recorded::Yes => {
+                // A publication may be done with it.
+                self.push.wake.notify_one();
+                Ok(())
+            }
+            Recorded::Replaced => Err(End::Replaced),
+        }
+    }
+}
+
+/// How long a gateway may be silent.
+fn silence(heartbeat_interval: Duration) -> Duration {
+    heartbeat_interval.saturating_mul(limits::MISSED_HEARTBEATS)
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn broken(status: Status) -> End {
+    End::Broken(status.message().to_owned())
+}
