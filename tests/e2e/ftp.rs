@@ -22,6 +22,7 @@ pub(crate) enum Cut {
 pub(crate) struct Control {
     stream: BufReader<TcpStream>,
     cut: Cut,
+    sent: usize,
 }
 
 impl Control {
@@ -38,7 +39,7 @@ impl Control {
     pub(crate) fn connect(host: &Namespace, port: u16, cut: Cut) -> Self {
         let stream = host.connect(address(port), PATIENCE).expect("the client gets through");
         stream.set_nodelay(true).expect("the kernel can send at once");
-        let mut control = Self { stream: BufReader::new(stream), cut };
+        let mut control = Self { stream: BufReader::new(stream), cut, sent: 0 };
         control.expect(220);
         control
     }
@@ -49,8 +50,14 @@ impl Control {
         self.expect(code)
     }
 
+    /// Returns how many bytes were sent.
+    pub(crate) const fn sent(&self) -> usize {
+        self.sent
+    }
+
     /// Sends text as it is.
     pub(crate) fn send(&mut self, text: &str) {
+        self.sent += text.len();
         let stream = self.stream.get_mut();
         match self.cut {
             Cut::Whole => stream.write_all(text.as_bytes()).expect("the client sends"),

@@ -16,7 +16,6 @@ fn download(world: &World, port: u16) {
 }
 
 #[test]
-#[ignore = "the FTP ALG is not there yet"]
 fn a_killed_gateway_lets_nothing_through_and_its_successor_works() {
     let mut world = World::new();
     download(&world, 21);
@@ -36,7 +35,6 @@ fn a_killed_gateway_lets_nothing_through_and_its_successor_works() {
 }
 
 #[test]
-#[ignore = "the FTP ALG is not there yet"]
 fn a_terminated_gateway_restores_the_host() {
     let mut world = World::new();
     let running = world.net.host_state().unwrap();
