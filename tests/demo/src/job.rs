@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
+use pinhole_lab::controller::Login;
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -80,9 +81,10 @@ enum What {
 }
 
 /// Does the whole job.
-pub(crate) async fn run(site: &Site) -> anyhow::Result<()> {
-    let (username, password) = site.first_login()?;
-    let api = Api::sign_in(site.http()?, &username, &password).await?;
+pub(crate) async fn run(site: &mut Site) -> anyhow::Result<()> {
+    let controller = site.controller()?;
+    let Login { username, password } = controller.first_login()?;
+    let api = Api::sign_in(controller.http(), &username, &password).await?;
     say(&format!("signed in   as {username}"));
 
     let policy = api

@@ -99,8 +99,9 @@ async fn show(site: &mut Site, once: bool) -> anyhow::Result<()> {
     say(&site.addresses()?);
     loop {
         tokio::time::sleep(WATCH_INTERVAL).await;
-        if let Some(status) = site.controller_ended()? {
-            bail!("the controller has ended with {status}; its log is {}", site.log().display());
+        let controller = site.controller()?;
+        if let Some(status) = controller.ended()? {
+            bail!("the controller has ended with {status}; its log is {}", controller.log().display());
         }
     }
 }
