@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use pinhole_lab::Namespace;
 use pinhole_lab::net::{CLIENT, PATIENCE};
 
-use crate::world::address;
+use crate::world::{FILE, address, content};
 
 /// How what is sent is cut into segments.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -130,6 +130,16 @@ impl Data {
     pub(crate) fn is_untouched(&self) -> bool {
         self.0.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
+}
+
+/// Downloads a server's file in active mode.
+pub(crate) fn download(host: &Namespace, port: u16) {
+    let mut control = Control::sign_in(host, port, Cut::Whole);
+    let data = Data::listen(host);
+    control.ask(&data.port_command(), 200);
+    control.ask(&format!("RETR {FILE}"), 150);
+    assert!(data.receive() == content(port), "the download differs");
+    control.expect(226);
 }
 
 /// Returns the command that names an endpoint.

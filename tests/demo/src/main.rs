@@ -3,7 +3,6 @@
 //! Everything runs for real and is gone at the end: a controller with its Postgres and its embedded gateway, an FTP
 //! server and a client, on a network of namespaces. What is done with the controller is done over its REST API.
 
-mod api;
 mod job;
 mod site;
 
