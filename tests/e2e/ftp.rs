@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use pinhole_lab::Namespace;
 use pinhole_lab::net::{CLIENT, PATIENCE};
 
-use crate::world::address;
+use crate::world::{FILE, address, content};
 
 /// How what is sent is cut into segments.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,6 +22,7 @@ pub(crate) enum Cut {
 pub(crate) struct Control {
     stream: BufReader<TcpStream>,
     cut: Cut,
+    sent: usize,
 }
 
 impl Control {
@@ -38,7 +39,7 @@ impl Control {
     pub(crate) fn connect(host: &Namespace, port: u16, cut: Cut) -> Self {
         let stream = host.connect(address(port), PATIENCE).expect("the client gets through");
         stream.set_nodelay(true).expect("the kernel can send at once");
-        let mut control = Self { stream: BufReader::new(stream), cut };
+        let mut control = Self { stream: BufReader::new(stream), cut, sent: 0 };
         control.expect(220);
         control
     }
@@ -49,8 +50,14 @@ impl Control {
         self.expect(code)
     }
 
+    /// Returns how many bytes were sent.
+    pub(crate) const fn sent(&self) -> usize {
+        self.sent
+    }
+
     /// Sends text as it is.
     pub(crate) fn send(&mut self, text: &str) {
+        self.sent += text.len();
         let stream = self.stream.get_mut();
         match self.cut {
             Cut::Whole => stream.write_all(text.as_bytes()).expect("the client sends"),
@@ -123,6 +130,16 @@ impl Data {
     pub(crate) fn is_untouched(&self) -> bool {
         self.0.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
+}
+
+/// Downloads a server's file in active mode.
+pub(crate) fn download(host: &Namespace, port: u16) {
+    let mut control = Control::sign_in(host, port, Cut::Whole);
+    let data = Data::listen(host);
+    control.ask(&data.port_command(), 200);
+    control.ask(&format!("RETR {FILE}"), 150);
+    assert!(data.receive() == content(port), "the download differs");
+    control.expect(226);
 }
 
 /// Returns the command that names an endpoint.

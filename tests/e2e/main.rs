@@ -3,6 +3,7 @@
 
 mod control;
 mod ftp;
+mod managed;
 mod restart;
 mod transfers;
 mod world;

@@ -3,23 +3,13 @@
 use nix::sys::signal::Signal;
 use pinhole_lab::net::{SERVER, SILENCE};
 
-use crate::ftp::{Control, Cut, Data};
-use crate::world::{FILE, World, address, content};
-
-fn download(world: &World, port: u16) {
-    let mut control = Control::sign_in(&world.net.client, port, Cut::Whole);
-    let data = Data::listen(&world.net.client);
-    control.ask(&data.port_command(), 200);
-    control.ask(&format!("RETR {FILE}"), 150);
-    assert!(data.receive() == content(port), "the download differs");
-    control.expect(226);
-}
+use crate::ftp::{Control, Cut, Data, download};
+use crate::world::{World, address};
 
 #[test]
-#[ignore = "the FTP ALG is not there yet"]
 fn a_killed_gateway_lets_nothing_through_and_its_successor_works() {
     let mut world = World::new();
-    download(&world, 21);
+    download(&world.net.client, 21);
     // A pinhole is open and a control connection established when it dies.
     let mut control = Control::sign_in(&world.net.client, 2121, Cut::Whole);
     let data = Data::listen(&world.net.client);
@@ -29,18 +19,17 @@ fn a_killed_gateway_lets_nothing_through_and_its_successor_works() {
 
     world.start_gateway();
     for port in [21, 2121] {
-        download(&world, port);
+        download(&world.net.client, port);
     }
     assert!(data.is_untouched());
     world.wait_until_closed(2);
 }
 
 #[test]
-#[ignore = "the FTP ALG is not there yet"]
 fn a_terminated_gateway_restores_the_host() {
     let mut world = World::new();
     let running = world.net.host_state().unwrap();
-    download(&world, 21);
+    download(&world.net.client, 21);
     assert!(world.take_gateway().end(Signal::SIGTERM).unwrap().success());
     let restored = world.net.host_state().unwrap();
     assert_ne!(running, restored);

@@ -77,13 +77,11 @@ fn check_pinholes(world: &World) {
 }
 
 #[test]
-#[ignore = "the FTP ALG is not there yet"]
 fn curl_in_active_mode_with_eprt() {
     check_pinholes(&curl(&["--ftp-port", "-"], "EPRT"));
 }
 
 #[test]
-#[ignore = "the FTP ALG is not there yet"]
 fn curl_in_active_mode_with_port() {
     check_pinholes(&curl(&["--ftp-port", "-", "--disable-eprt"], "PORT"));
 }
@@ -101,7 +99,6 @@ fn curl_in_passive_mode_with_pasv() {
 }
 
 #[test]
-#[ignore = "the FTP ALG is not there yet"]
 fn lftp_in_active_mode() {
     check_pinholes(&lftp("set ftp:passive-mode off", "PORT"));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -35,6 +36,13 @@ impl World {
     }
 
     pub(crate) fn with(config: &str) -> Self {
+        let mut world = Self::without_gateway(config);
+        world.start_gateway();
+        world
+    }
+
+    /// All but the gateway; the configuration is for one that is started later.
+    pub(crate) fn without_gateway(config: &str) -> Self {
         let net = Net::new().expect("the hosts are made");
         let directory = tempfile::tempdir().expect("a directory can be made");
         let servers = PORTS.map(|port| {
@@ -44,15 +52,25 @@ impl World {
             fs::write(server.files().join(FILE), content(port)).expect("a file can be written");
             server
         });
-        let mut world = Self { net, gateway: None, servers, directory, config: config.to_owned() };
-        world.start_gateway();
-        world
+        Self { net, gateway: None, servers, directory, config: config.to_owned() }
     }
 
     pub(crate) fn start_gateway(&mut self) {
-        let program = program("pinhole-gateway").expect("`cargo test --workspace` builds it");
-        let gateway = Daemon::start(&self.net.gateway, &program, self.directory.path(), &self.config);
+        let gateway =
+            Daemon::start(&self.net.gateway, &gateway_program(), self.directory.path(), &self.config);
         self.gateway = Some(gateway.expect("the gateway starts"));
+    }
+
+    /// Starts a gateway under a controller instead.
+    pub(crate) fn join_gateway(&mut self, controller: &str, token: &str) {
+        let directory = self.directory.path();
+        let gateway = Daemon::join(&self.net.gateway, &gateway_program(), directory, controller, token);
+        self.gateway = Some(gateway.expect("the gateway starts"));
+    }
+
+    pub(crate) fn wait_until_ready(&mut self) {
+        let gateway = self.gateway.as_mut().expect("the gateway runs");
+        gateway.wait_until_ready().expect("the gateway starts");
     }
 
     pub(crate) fn take_gateway(&mut self) -> Daemon {
@@ -117,6 +135,10 @@ impl World {
             opened.len() >= count && opened == ids("PinholeClosed")
         });
     }
+}
+
+fn gateway_program() -> PathBuf {
+    program("pinhole-gateway").expect("`cargo test --workspace` builds it")
 }
 
 /// Returns where a server listens.

@@ -1,13 +1,14 @@
 //! The job, step by step, over the REST API.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
+use pinhole_lab::Api;
+use pinhole_lab::api::{INTERVAL, Object, PATIENCE};
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::api::{Api, Object};
 use crate::say;
 use crate::site::{FILE, Site, content};
 
@@ -15,35 +16,8 @@ use crate::site::{FILE, Site, content};
 const NAME: &str = "demonstration";
 /// The controller's own appliance.
 const APPLIANCE: &str = "embedded";
-/// How long the gateway may take to apply a publication, and to report an event.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How often it is asked.
-const INTERVAL: Duration = Duration::from_millis(100);
 /// What curl answers when the server takes no address of the client (curl(1), exit codes).
 const CURL_PORT_REFUSED: i32 = 30;
-
-/// A publication, as far as it matters here.
-#[derive(Debug, Deserialize)]
-struct Publication {
-    id: String,
-    appliances: Vec<Row>,
-}
-
-/// Where a publication stands on an appliance.
-#[derive(Debug, Deserialize)]
-struct Row {
-    status: Status,
-    reason: Option<String>,
-}
-
-#[derive(Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum Status {
-    Pending,
-    Applied,
-    Rejected,
-    Unreachable,
-}
 
 /// What gateways tell.
 #[derive(Debug, Deserialize)]
@@ -80,10 +54,11 @@ enum What {
 }
 
 /// Does the whole job.
-pub(crate) async fn run(site: &Site) -> anyhow::Result<()> {
-    let (username, password) = site.first_login()?;
-    let api = Api::sign_in(site.http()?, &username, &password).await?;
-    say(&format!("signed in   as {username}"));
+pub(crate) async fn run(site: &mut Site) -> anyhow::Result<()> {
+    let controller = site.controller()?;
+    let login = controller.first_login()?;
+    let api = Api::sign_in(controller.http(), &login).await?;
+    say(&format!("signed in   as {}", login.username));
 
     let policy = api
         .ensure(
@@ -112,15 +87,14 @@ pub(crate) async fn run(site: &Site) -> anyhow::Result<()> {
         )
         .await?;
     say(&format!("assigned    to the appliance {APPLIANCE}, which translates 10.0.0.0/24 to 203.0.113.1"));
-    let id = appliance.id.as_str();
 
-    publish(&api, id).await?;
+    publish(&api, &appliance).await?;
     download(&api, site).await?;
     set_ftp(&api, false).await?;
-    publish(&api, id).await?;
+    publish(&api, &appliance).await?;
     download_in_vain(site)?;
     set_ftp(&api, true).await?;
-    publish(&api, id).await?;
+    publish(&api, &appliance).await?;
     download(&api, site).await
 }
 
@@ -133,25 +107,9 @@ async fn set_ftp(api: &Api, enabled: bool) -> anyhow::Result<()> {
 }
 
 /// Publishes to the appliance and waits until its gateway has applied it.
-async fn publish(api: &Api, appliance: &str) -> anyhow::Result<()> {
-    let publication: Publication = api.post("publications", &json!({ "appliances": [appliance] })).await?;
+async fn publish(api: &Api, appliance: &Object) -> anyhow::Result<()> {
     say("published   and waiting for the gateway");
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let publication: Publication = api.get(&format!("publications/{}", publication.id)).await?;
-        let [Row { status, reason }] = publication.appliances.as_slice() else {
-            bail!("a publication to one appliance is about {}", publication.appliances.len());
-        };
-        let reason = reason.as_deref().unwrap_or("without a reason");
-        match status {
-            Status::Applied => break,
-            Status::Rejected => bail!("the gateway rejected the configuration: {reason}"),
-            Status::Pending | Status::Unreachable => {
-                ensure!(Instant::now() < deadline, "the gateway did not apply the configuration: {status:?}");
-            }
-        }
-        tokio::time::sleep(INTERVAL).await;
-    }
+    api.publish(appliance).await?;
     say("applied     by the gateway");
     Ok(())
 }

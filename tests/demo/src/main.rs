@@ -3,7 +3,6 @@
 //! Everything runs for real and is gone at the end: a controller with its Postgres and its embedded gateway, an FTP
 //! server and a client, on a network of namespaces. What is done with the controller is done over its REST API.
 
-mod api;
 mod job;
 mod site;
 
@@ -99,8 +98,9 @@ async fn show(site: &mut Site, once: bool) -> anyhow::Result<()> {
     say(&site.addresses()?);
     loop {
         tokio::time::sleep(WATCH_INTERVAL).await;
-        if let Some(status) = site.controller_ended()? {
-            bail!("the controller has ended with {status}; its log is {}", site.log().display());
+        let controller = site.controller()?;
+        if let Some(status) = controller.ended()? {
+            bail!("the controller has ended with {status}; its log is {}", controller.log().display());
         }
     }
 }

@@ -1,18 +1,16 @@
 //! What the demonstration runs: the hosts, the FTP server and the controller.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
 
-use anyhow::{Context as _, bail, ensure};
-use nix::sys::signal::Signal;
+use anyhow::{Context as _, bail};
 use nix::unistd::{User, geteuid};
+use pinhole_lab::controller::Login;
 use pinhole_lab::net::{CLIENT, GATEWAY_INSIDE, GATEWAY_OUTSIDE, SERVER};
-use pinhole_lab::process::Family;
-use pinhole_lab::{Net, Process, Vsftpd, program};
+use pinhole_lab::{Controller, Net, Vsftpd};
 use tempfile::TempDir;
 
 use crate::say;
@@ -33,11 +31,6 @@ pub(crate) const FILE: &str = "pub/greeting.bin";
 /// Its size.
 const FILE_BYTES: u32 = 1 << 20;
 
-/// How long the controller may take to end when asked to.
-const CLOSE_DEADLINE: Duration = Duration::from_secs(15);
-/// How often it is looked at meanwhile.
-const CLOSE_INTERVAL: Duration = Duration::from_millis(20);
-
 /// Everything that runs.
 #[derive(Debug)]
 pub(crate) struct Site {
@@ -49,13 +42,6 @@ pub(crate) struct Site {
     data: PathBuf,
     once: bool,
     controller: Option<Controller>,
-}
-
-#[derive(Debug)]
-struct Controller {
-    process: Process,
-    /// The URL of its REST API.
-    http: String,
 }
 
 impl Site {
@@ -84,47 +70,22 @@ impl Site {
             let free = !self.once && TcpListener::bind(address).is_ok();
             if free { address } else { ANY_ADDRESS }
         };
-        let mut command = Command::new(program("pinhole")?);
-        command
-            .args(["serve", "--listen", listen(HTTP_ADDRESS), "--grpc-listen", listen(GRPC_ADDRESS)])
-            .arg("--data-dir")
-            .arg(&self.data)
-            .arg("--gateway-netns")
-            .arg(self.net.gateway.path())
-            .arg("--gateway-run-dir")
-            .arg(self.scratch.path().join("gateway"))
-            .arg("--first-login-file")
-            .arg(self.login_file())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(File::create(self.log())?);
-        // The user's database would not be the demonstration's.
-        command.env_remove("DATABASE_URL");
-        let mut process = Process::start(None, Family::Alone, command)?;
-        let Ok(line) = process.line() else { bail!("the controller did not start: {}", self.last_words()) };
-        // `ready http=http://127.0.0.1:8080 grpc=http://127.0.0.1:7443`
-        let http = line.split(' ').find_map(|word| word.strip_prefix("http="));
-        let http = http.with_context(|| format!("the controller said `{line}`"))?.to_owned();
-        say(&format!("controller  {http}, its data in {}", self.data.display()));
-        self.controller = Some(Controller { process, http });
+        let controller = Controller::start(&self.data, |command| {
+            command
+                .args(["--listen", listen(HTTP_ADDRESS), "--grpc-listen", listen(GRPC_ADDRESS)])
+                .arg("--gateway-netns")
+                .arg(self.net.gateway.path())
+                .arg("--gateway-run-dir")
+                .arg(self.scratch.path().join("gateway"));
+        })?;
+        say(&format!("controller  {}, its data in {}", controller.http(), self.data.display()));
+        self.controller = Some(controller);
         Ok(())
     }
 
-    /// Returns the URL of the REST API.
-    pub(crate) fn http(&self) -> anyhow::Result<&str> {
-        Ok(&self.controller.as_ref().context("the controller does not run")?.http)
-    }
-
-    /// Reads the login that the controller generated on its first start: a user name and a password.
-    pub(crate) fn first_login(&self) -> anyhow::Result<(String, String)> {
-        let path = self.login_file();
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("cannot read the first login from {}", path.display()))?;
-        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
-        let (Some(username), Some(password)) = (field("username="), field("password=")) else {
-            bail!("{} holds no login", path.display());
-        };
-        Ok((username, password))
+    /// Returns the controller.
+    pub(crate) fn controller(&mut self) -> anyhow::Result<&mut Controller> {
+        self.controller.as_mut().context("the controller does not run")
     }
 
     /// Downloads the file on the client's host with curl in active mode.
@@ -138,64 +99,35 @@ impl Site {
     }
 
     /// Says where everything is, for those who stay.
-    pub(crate) fn addresses(&self) -> anyhow::Result<String> {
-        let http = self.http()?;
-        let (username, password) = self.first_login()?;
-        let log = self.log();
+    pub(crate) fn addresses(&mut self) -> anyhow::Result<String> {
         let client = self.net.client.path();
+        // Only who made a user namespace may enter it, and keeps its user there.
+        let user = if geteuid().is_root() {
+            String::new()
+        } else {
+            format!("--target {} --user --preserve-credentials ", std::process::id())
+        };
+        let controller = self.controller()?;
+        let Login { username, password } = controller.first_login()?;
         Ok(format!(
             "
-REST API    {http}/v1, described at {http}/docs
+REST API    {}/v1, described at {0}/docs
 first login {username} / {password}   (generated on the first start)
 log         {}
-try         sudo nsenter --net={} curl --ftp-port - ftp://{SERVER}/{FILE} --output /dev/null
+try         nsenter {user}--net={} curl --ftp-port - ftp://{SERVER}/{FILE} --output /dev/null
 Everything stays up until Ctrl-C.",
-            log.display(),
+            controller.http(),
+            controller.log().display(),
             client.display(),
         ))
     }
 
-    /// Returns how the controller ended, or `None` while it runs.
-    pub(crate) fn controller_ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
-        let controller = self.controller.as_mut().context("the controller does not run")?;
-        Ok(controller.process.ended()?)
-    }
-
     /// Ends the controller the way that gives it time, then everything else.
     pub(crate) fn close(mut self) -> anyhow::Result<()> {
-        if let Some(mut controller) = self.controller.take()
-            && controller.process.ended()?.is_none()
-        {
-            controller.process.signal(Signal::SIGTERM)?;
-            let deadline = Instant::now() + CLOSE_DEADLINE;
-            let status = loop {
-                if let Some(status) = controller.process.ended()? {
-                    break status;
-                }
-                ensure!(
-                    Instant::now() < deadline,
-                    "the controller did not end when asked to, and was killed"
-                );
-                std::thread::sleep(CLOSE_INTERVAL);
-            };
-            ensure!(status.success(), "the controller ended with {status}: {}", self.last_words());
+        if let Some(controller) = self.controller.take() {
+            controller.end()?;
         }
         if self.once { remove(&self.data) } else { Ok(()) }
-    }
-
-    /// Returns where the controller's log is.
-    pub(crate) fn log(&self) -> PathBuf {
-        self.data.with_extension("log")
-    }
-
-    fn login_file(&self) -> PathBuf {
-        self.data.with_extension("login")
-    }
-
-    /// Returns the last line of the controller's log.
-    fn last_words(&self) -> String {
-        let log = fs::read_to_string(self.log()).unwrap_or_default();
-        log.lines().last().unwrap_or("it said nothing").to_owned()
     }
 }
 

@@ -1,4 +1,4 @@
-//! `pinhole-gateway` as a daemon that runs from a file.
+//! `pinhole-gateway` as a daemon, from a file or under a controller.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -24,6 +24,8 @@ services = [{ name = "ftp-alt", protocol = "tcp", destination_port = "2121" }]
 
 /// The name of its configuration below its directory.
 const CONFIG_FILE: &str = "gateway.toml";
+/// The name of the file with its token.
+const TOKEN_FILE: &str = "token";
 /// The name of its log.
 const LOG_FILE: &str = "gateway.log";
 /// What it logs: among it the events that a controller would be told of.
@@ -41,24 +43,57 @@ impl Daemon {
     /// the directory is for the next one there.
     ///
     /// # Errors
-    /// With the end of its log, when it ends instead.
+    /// With its log, when it ends instead.
     pub fn start(host: &Namespace, program: &Path, directory: &Path, config: &str) -> anyhow::Result<Self> {
         fs::write(directory.join(CONFIG_FILE), config)?;
         let mut command = Command::new(program);
+        command.args(["run", "--config", CONFIG_FILE, "--run-dir", "run"]);
+        let mut daemon = Self::spawn(Some(host), directory, command)?;
+        daemon.wait_until_ready()?;
+        Ok(daemon)
+    }
+
+    /// Starts one under a controller, which it talks to from this process's namespace, for the traffic of a host.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn join(
+        host: &Namespace,
+        program: &Path,
+        directory: &Path,
+        controller: &str,
+        token: &str,
+    ) -> anyhow::Result<Self> {
+        fs::write(directory.join(TOKEN_FILE), token)?;
+        let mut command = Command::new(program);
         command
-            .args(["run", "--config", CONFIG_FILE, "--run-dir", "run"])
+            .args(["run", "--controller", controller, "--token-file", TOKEN_FILE])
+            .args(["--state-dir", "state", "--run-dir", "run", "--netns"])
+            .arg(host.path());
+        Self::spawn(None, directory, command)
+    }
+
+    fn spawn(host: Option<&Namespace>, directory: &Path, mut command: Command) -> anyhow::Result<Self> {
+        command
             .env("PINHOLE_LOG", LOG_FILTER)
             .current_dir(directory)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(directory.join(LOG_FILE))?);
         // It starts nothing that outlives a command.
-        let process = Process::start(Some(host), Family::Alone, command)?;
-        let mut daemon = Self { process, directory: directory.to_owned() };
-        match daemon.process.line() {
-            Ok(line) if line == "ready" => Ok(daemon),
+        let process = Process::start(host, Family::Alone, command)?;
+        Ok(Self { process, directory: directory.to_owned() })
+    }
+
+    /// Waits until it says that traffic flows, which it does once.
+    ///
+    /// # Errors
+    /// With its log, when it ends instead.
+    pub fn wait_until_ready(&mut self) -> anyhow::Result<()> {
+        match self.process.line() {
+            Ok(line) if line == "ready" => Ok(()),
             Ok(line) => bail!("the gateway said `{line}`, not `ready`"),
-            Err(_) => bail!("the gateway did not start: {}", daemon.log()?.trim_end()),
+            Err(_) => bail!("the gateway did not start: {}", self.log()?.trim_end()),
         }
     }
 

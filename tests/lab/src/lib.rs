@@ -4,6 +4,9 @@
 //! descriptors only, and processes are told of their parent's end. Making namespaces needs root, or the
 //! capabilities of `unshare -U --map-current-user --keep-caps`.
 
+#[cfg(feature = "api")]
+pub mod api;
+pub mod controller;
 pub mod daemon;
 pub mod namespace;
 pub mod net;
@@ -11,6 +14,9 @@ pub mod process;
 pub mod program;
 pub mod vsftpd;
 
+#[cfg(feature = "api")]
+pub use api::Api;
+pub use controller::Controller;
 pub use daemon::Daemon;
 pub use namespace::Namespace;
 pub use net::Net;
