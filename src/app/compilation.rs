@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use pinhole_proto::v1::GatewayConfig;
+use prost::Message as _;
+
 use super::scope::Scope;
-use crate::compiler::{self, CompileError, Compiled, Inputs};
+use crate::compiler::{self, CompileError, Compiled, Hidden, Inputs};
 use crate::domain::appliance::{Appliance, ApplianceState};
+use crate::domain::kind::Kind;
 use crate::domain::object::{Object, Spec};
 use crate::error::{Error, Result};
 use crate::ids::ObjectId;
@@ -66,4 +70,23 @@ pub(super) fn appliance(object: &Object) -> Result<&Appliance> {
             Err(Error::Internal(format!("the object {} is no appliance", object.id)))
         }
     }
+}
+
+/// What is to be left out for the caller where a compiled configuration names it.
+pub(super) async fn hidden(scope: &mut Scope) -> Result<Hidden> {
+    let mut hidden = Hidden::default();
+    for named in objects::hidden(&mut scope.tx, &scope.viewer).await? {
+        match named.kind {
+            Kind::AlgPolicy => drop(hidden.policies.insert(named.id.to_string())),
+            Kind::Service => drop(hidden.services.insert(named.name)),
+            Kind::MasterProfile | Kind::Appliance => {}
+        }
+    }
+    Ok(hidden)
+}
+
+/// Decodes a configuration that was compiled for an appliance.
+pub(super) fn open(appliance: ObjectId, bytes: &[u8]) -> Result<GatewayConfig> {
+    GatewayConfig::decode(bytes)
+        .map_err(|error| Error::Internal(format!("a revision of the appliance {appliance}: {error}")))
 }

@@ -7,6 +7,7 @@ pub mod auth;
 pub mod bootstrap;
 mod compilation;
 pub mod embedded;
+pub mod inspection;
 pub mod objects;
 pub mod permissions;
 pub mod publications;

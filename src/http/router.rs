@@ -58,7 +58,8 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
             "/appliances",
             v1::appliances::routes()
                 .merge(v1::appliances::joining_routes())
-                .merge(v1::appliances::traffic_routes()),
+                .merge(v1::appliances::traffic_routes())
+                .merge(v1::appliances::inspection_routes()),
         )
         .nest("/publications", v1::publications::routes())
         .nest("/users", v1::users::routes());

@@ -9,6 +9,7 @@ mod compiled;
 mod conditional;
 mod errors;
 mod hostile;
+mod inspections;
 mod lists;
 mod master_profiles;
 mod matrix;

@@ -1,19 +1,17 @@
 //! What a publication would change, appliance by appliance.
 
-use pinhole_proto::v1::GatewayConfig;
-use prost::Message as _;
 use serde_json::Value;
 
 use super::decode;
 use super::plan::{Plan, plan};
 use crate::access::matrix;
+use crate::app::compilation;
 use crate::app::scope::Scope;
-use crate::compiler::{Change, Hidden, changes, describe};
-use crate::domain::kind::Kind;
-use crate::error::{Error, Result};
+use crate::compiler::{Change, changes, describe};
+use crate::error::Result;
 use crate::ids::ObjectId;
+use crate::store::revisions;
 use crate::store::tx::Finish;
-use crate::store::{objects, revisions};
 
 /// What a publication would change on one appliance.
 #[derive(Debug)]
@@ -36,36 +34,19 @@ pub async fn preview(mut scope: Scope, document: &Value) -> Result<Vec<Previewed
     // What is compared is what one moment's objects say.
     scope.tx.serialize_writes().await?;
     let plans = plan(&mut scope, &decode(document)?).await?;
-    let hidden = hidden(&mut scope).await?;
+    let hidden = compilation::hidden(&mut scope).await?;
     let ids: Vec<ObjectId> = plans.iter().map(|plan| plan.appliance.id).collect();
     let published = revisions::published(&mut scope.tx, &ids).await?;
     scope.tx.finish(Finish::Rollback).await?;
     let preview = |plan: Plan| {
         let appliance = plan.appliance.id;
         let before = match published.get(&appliance) {
-            Some(revision) => describe(&open(appliance, &revision.config)?, &hidden),
+            Some(revision) => describe(&compilation::open(appliance, &revision.config)?, &hidden),
             None => Default::default(),
         };
-        let after = describe(&open(appliance, &plan.bytes)?, &hidden);
+        let after = describe(&compilation::open(appliance, &plan.bytes)?, &hidden);
         let name = plan.appliance.draft.name.to_string();
         Ok(Previewed { appliance, name, changes: changes(&before, &after) })
     };
     plans.into_iter().map(preview).collect()
-}
-
-async fn hidden(scope: &mut Scope) -> Result<Hidden> {
-    let mut hidden = Hidden::default();
-    for named in objects::hidden(&mut scope.tx, &scope.viewer).await? {
-        match named.kind {
-            Kind::AlgPolicy => drop(hidden.policies.insert(named.id.to_string())),
-            Kind::Service => drop(hidden.services.insert(named.name)),
-            Kind::MasterProfile | Kind::Appliance => {}
-        }
-    }
-    Ok(hidden)
-}
-
-fn open(appliance: ObjectId, bytes: &[u8]) -> Result<GatewayConfig> {
-    GatewayConfig::decode(bytes)
-        .map_err(|error| Error::Internal(format!("a revision of the appliance {appliance}: {error}")))
 }

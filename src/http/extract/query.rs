@@ -4,6 +4,7 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 
 use crate::app::AppState;
+use crate::domain::flow::Flow;
 use crate::domain::page::ListQuery;
 use crate::error::Error;
 use crate::http::problem::{Problem, Result};
@@ -16,6 +17,10 @@ pub(in crate::http) struct List(pub(in crate::http) ListQuery);
 /// The parameters of a list that is only paged.
 #[derive(Debug)]
 pub(in crate::http) struct Pages(pub(in crate::http) ListQuery);
+
+/// The parameters that describe a flow.
+#[derive(Debug)]
+pub(in crate::http) struct FlowQuery(pub(in crate::http) Flow);
 
 /// The parameters of a write: whether to keep what it does.
 #[derive(Debug)]
@@ -42,12 +47,7 @@ impl FromRequestParts<AppState> for List {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
-        let parameters = parameters(parts)?;
-        let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        match ListQuery::parse(pairs) {
-            Ok(query) => Ok(Self(query)),
-            Err((parameter, detail)) => Err(Error::Parameter { parameter, detail }.into()),
-        }
+        parse(parts, |pairs| ListQuery::parse(pairs)).map(Self)
     }
 }
 
@@ -55,12 +55,15 @@ impl FromRequestParts<AppState> for Pages {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
-        let parameters = parameters(parts)?;
-        let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        match ListQuery::parse_pages(pairs) {
-            Ok(query) => Ok(Self(query)),
-            Err((parameter, detail)) => Err(Error::Parameter { parameter, detail }.into()),
-        }
+        parse(parts, |pairs| ListQuery::parse_pages(pairs)).map(Self)
+    }
+}
+
+impl FromRequestParts<AppState> for FlowQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
+        parse(parts, |pairs| Flow::parse(pairs)).map(Self)
     }
 }
 
@@ -112,6 +115,16 @@ impl FromRequestParts<AppState> for NoQuery {
             Some((name, _)) => Err(unknown(name)),
         }
     }
+}
+
+/// Reads parameters by a rule of the domain, which names the first that is wrong.
+fn parse<T>(
+    parts: &Parts,
+    rule: impl FnOnce(Vec<(&str, &str)>) -> std::result::Result<T, (String, String)>,
+) -> Result<T> {
+    let parameters = parameters(parts)?;
+    let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    rule(pairs).map_err(|(parameter, detail)| Error::Parameter { parameter, detail }.into())
 }
 
 fn parameters(parts: &Parts) -> Result<Vec<(String, String)>> {

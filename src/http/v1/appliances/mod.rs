@@ -1,5 +1,6 @@
 //! `/appliances`: where gateways stand, what they are given, and how they are.
 
+mod inspection;
 mod joining;
 mod traffic;
 mod traffic_view;
@@ -9,6 +10,7 @@ use self::view::{Appliance, ApplianceInput};
 use super::objects::endpoints::object_endpoints;
 use crate::domain::kind::Kind;
 
+pub(in crate::http) use self::inspection::routes as inspection_routes;
 pub(in crate::http) use self::joining::routes as joining_routes;
 pub(in crate::http) use self::traffic::routes as traffic_routes;
 

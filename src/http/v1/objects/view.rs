@@ -146,6 +146,11 @@ pub(in crate::http) fn permissions(detail: &Detail) -> Vec<PermissionView> {
 }
 
 impl RefView {
+    /// A reference to what is known by id and name.
+    pub(in crate::http) fn new(id: ObjectId, name: String) -> Self {
+        Self { id, name }
+    }
+
     /// An object that another one refers to; `None` when the caller may not see it.
     pub(in crate::http) fn of(detail: &Detail, id: ObjectId) -> Option<Self> {
         detail.related.get(&id).map(|object| Self { id, name: object.draft.name.to_string() })
