@@ -15,6 +15,7 @@ mod matrix;
 mod openapi;
 mod permissions;
 mod publications;
+mod push;
 mod services;
 mod sign_in;
 mod support;
