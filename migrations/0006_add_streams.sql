@@ -1,6 +1,6 @@
 -- The control stream that an appliance's gateway holds open to one of the replicas.
 ALTER TABLE appliance_states
-    -- The newest one. Whoever writes the state of a stream writes only while this is still its id, so a replica
+    -- The newest one, NULL when it has ended. Whoever writes the state of a stream writes only while this is still its id, so a replica
     -- that has not noticed yet that its gateway went elsewhere overwrites nothing.
     ADD COLUMN stream_id uuid,
     -- Until when the replica that holds it has promised to be there. After that any other may say it is gone.

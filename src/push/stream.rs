@@ -24,8 +24,8 @@ use crate::store::push::{self as store, Credential, Desired, Held, NewStream, Re
 enum End {
     #[error("the gateway closed it")]
     Left,
-    #[error("it broke: {0}")]
-    Broken(String),
+    #[error("it broke: {}", .0.message())]
+    Broken(Box<Status>),
     #[error("the gateway was silent for too long")]
     Silent,
     #[error("the gateway did not answer a configuration in time")]
@@ -50,7 +50,9 @@ impl End {
     /// What the gateway is told, if it is still there.
     fn status(&self) -> Option<Status> {
         match self {
-            Self::Left | Self::Broken(_) | Self::Stalled => None,
+            Self::Left | Self::Stalled => None,
+            // Also what the library refuses, for example a message that is too large.
+            Self::Broken(status) => Some(Status::new(status.code(), status.message())),
             Self::Silent | Self::Unanswered => Some(Status::deadline_exceeded(self.to_string())),
             Self::Violation(violation) => Some(Status::invalid_argument(violation.to_string())),
             Self::Replaced => Some(Status::aborted(self.to_string())),
@@ -375,5 +377,5 @@ async fn until(deadline: Option<Instant>) {
 }
 
 fn broken(status: Status) -> End {
-    End::Broken(status.message().to_owned())
+    End::Broken(Box::new(status))
 }

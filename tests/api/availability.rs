@@ -5,24 +5,32 @@ use std::time::Duration;
 
 use pinhole::app::AppState;
 use pinhole::store::Store;
+use sqlx::postgres::PgConnectOptions;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
 use crate::support::World;
 
 /// Stands between the controller and Postgres, so that the connection can be cut.
-struct Relay {
+pub(crate) struct Relay {
     directory: tempfile::TempDir,
     server: PathBuf,
 }
 
 impl Relay {
-    fn new(server: PathBuf) -> Self {
+    /// One that leads to the database of a world.
+    pub(crate) fn to(world: &World) -> Self {
+        let server = PathBuf::from(world.owner.get_host()).join(".s.PGSQL.5432");
         Self { directory: tempfile::tempdir().unwrap(), server }
     }
 
+    /// How to connect through it.
+    pub(crate) fn options(&self, world: &World) -> PgConnectOptions {
+        world.owner.clone().host(self.directory.path().to_str().unwrap())
+    }
+
     /// Connects until the future that it returns is dropped.
-    fn run(&self) -> impl Future<Output = ()> + use<> {
+    pub(crate) fn run(&self) -> impl Future<Output = ()> + use<> {
         let socket = self.directory.path().join(".s.PGSQL.5432");
         let _ = std::fs::remove_file(&socket);
         let listener = UnixListener::bind(socket).unwrap();
@@ -43,9 +51,9 @@ impl Relay {
 #[tokio::test]
 async fn a_database_that_is_away_is_503_and_comes_back_by_itself() {
     let world = World::new().await;
-    let relay = Relay::new(world.owner.get_host().parse::<PathBuf>().unwrap().join(".s.PGSQL.5432"));
+    let relay = Relay::to(&world);
     let running = tokio::spawn(relay.run());
-    let store = Store::connect_lazily(world.owner.clone().host(relay.directory.path().to_str().unwrap()));
+    let store = Store::connect_lazily(relay.options(&world));
     let state = AppState::new(store, world.state.clock.clone(), world.state.keys.clone()).unwrap();
     let api = world.api("acme-admin").on(pinhole::http::router(state));
     let path = "/v1/tenants/acme/master-profiles";

@@ -16,6 +16,7 @@ mod matrix;
 mod openapi;
 mod permissions;
 mod publications;
+mod push;
 mod services;
 mod sign_in;
 mod support;

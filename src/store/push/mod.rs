@@ -224,13 +224,14 @@ async fn decide(
     Ok(())
 }
 
-/// Notes that a stream has ended, if it is still its appliance's newest.
+/// Notes that a stream has ended, if it is still its appliance's newest. A sign of life that is written later than
+/// it was heard does not count any more then.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn detach(tx: &mut SystemTx, appliance: ObjectId, stream: StreamId) -> Result<()> {
     sqlx::query(
-        "UPDATE appliance_states SET connected = false, lease_until = NULL
+        "UPDATE appliance_states SET connected = false, stream_id = NULL, lease_until = NULL
          WHERE appliance_id = $1 AND stream_id = $2",
     )
     .bind(appliance)
