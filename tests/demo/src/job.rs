@@ -10,7 +10,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::say;
-use crate::site::{FILE, Site, content};
+use crate::site::{FILE, Site};
 
 /// The name of the policy and of the profile.
 const NAME: &str = "demonstration";
@@ -120,7 +120,7 @@ async fn download(api: &Api, site: &Site) -> anyhow::Result<()> {
     let output = site.download()?;
     let complaint = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "the download failed: {}", complaint.trim_end());
-    let (sent, received) = (checksum(&content()), checksum(&output.stdout));
+    let (sent, received) = (checksum(&site.served()?), checksum(&output.stdout));
     say(&format!("download    {FILE} with curl in active mode: {} bytes", output.stdout.len()));
     ensure!(sent == received, "the file differs: {sent} on the server, {received} on the client");
     show_events(api, before).await?;

@@ -35,7 +35,7 @@ const FILE_BYTES: u32 = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Site {
     net: Net,
-    _ftp: Vsftpd,
+    ftp: Vsftpd,
     /// What ends with the demonstration.
     scratch: TempDir,
     /// What the controller keeps.
@@ -50,14 +50,14 @@ impl Site {
         make_directory(directory)?;
         let directory = directory.canonicalize()?;
         let data = data_directory(&directory)?.join(if once { "once" } else { "data" });
-        let scratch = TempDir::new()?;
+        let scratch = TempDir::with_prefix_in("scratch-", &directory)?;
         let net = Net::new()?;
         let ftp = Vsftpd::start(&net.server, SocketAddr::new(SERVER.parse()?, FTP_PORT), scratch.path())?;
         fs::write(ftp.files().join(FILE), content())?;
         say(&format!(
             "network     client {CLIENT} -- {GATEWAY_INSIDE} gateway {GATEWAY_OUTSIDE} -- {SERVER} server (vsftpd)"
         ));
-        Ok(Self { net, _ftp: ftp, scratch, data, once, controller: None })
+        Ok(Self { net, ftp, scratch, data, once, controller: None })
     }
 
     /// Starts the controller with its embedded gateway and waits until it is ready.
@@ -86,6 +86,11 @@ impl Site {
     /// Returns the controller.
     pub(crate) fn controller(&mut self) -> anyhow::Result<&mut Controller> {
         self.controller.as_mut().context("the controller does not run")
+    }
+
+    /// Reads the file as the server has it.
+    pub(crate) fn served(&self) -> anyhow::Result<Vec<u8>> {
+        fs::read(self.ftp.files().join(FILE)).context("the file to download")
     }
 
     /// Downloads the file on the client's host with curl in active mode.
@@ -132,7 +137,7 @@ Everything stays up until Ctrl-C.",
 }
 
 /// Returns the content of the file to download.
-pub(crate) fn content() -> Vec<u8> {
+fn content() -> Vec<u8> {
     (0..FILE_BYTES / 4).flat_map(u32::to_be_bytes).collect()
 }
 
