@@ -135,7 +135,7 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
     if matches!(method, Method::Post | Method::Put | Method::Patch | Method::Delete) && signed_in {
         if path.ends_with("/cancel") {
             respond(operation, "409", "The publication has ended");
-        } else if !publication {
+        } else if !publication && !path.ends_with("/join-token") {
             respond(operation, "409", "The name is taken, or the object is in use");
         }
     }
