@@ -54,15 +54,16 @@ pub async fn insert_state(tx: &mut TenantTx, appliance: ObjectId) -> Result<()> 
     Ok(())
 }
 
-/// The states of appliances; those that have none yet are left out.
+/// The states of appliances; those that have none yet are left out. A gateway counts as connected only as long as the
+/// replica that holds its stream keeps its promise to be there.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn states(tx: &mut TenantTx, appliances: &[ObjectId]) -> Result<BTreeMap<ObjectId, StoredState>> {
     let tenant = tx.tenant();
     let rows: Vec<StateRow> = sqlx::query_as(
-        "SELECT s.appliance_id, s.connected, s.last_seen_at, s.running_revision_id, s.desired_revision_id,
-                r.hash AS desired_hash, s.last_error
+        "SELECT s.appliance_id, s.connected AND coalesce(s.lease_until > now(), false) AS connected, s.last_seen_at,
+                s.running_revision_id, s.desired_revision_id, r.hash AS desired_hash, s.last_error
          FROM appliance_states s LEFT JOIN revisions r ON r.id = s.desired_revision_id
          WHERE s.tenant_id = $1 AND s.appliance_id = ANY($2)",
     )

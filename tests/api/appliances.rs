@@ -185,3 +185,19 @@ async fn a_join_token_is_shown_once_and_kept_by_hash() {
     }
     world.api("acme-operator").post(&path, &json!({})).await.problem(403, "forbidden");
 }
+
+#[tokio::test]
+async fn a_gateway_is_connected_as_long_as_a_replica_says_so() {
+    let world = World::new().await;
+    let api = world.api("acme-admin");
+    let appliance = create(&api, "acme", "appliances", &json!({"name": "edge-1"})).await;
+    let path = format!("{APPLIANCES}/{appliance}");
+    let mut owner = world.owner.connect().await.unwrap();
+    for (lease, connected) in
+        [("now() + interval '1 minute'", true), ("now() - interval '1 ms'", false), ("NULL", false)]
+    {
+        let update = format!("UPDATE appliance_states SET connected = true, lease_until = {lease}");
+        sqlx::query(sqlx::AssertSqlSafe(update)).execute(&mut owner).await.unwrap();
+        assert_eq!(api.get(&path).await.expect(200)["state"]["connected"], connected, "{lease}");
+    }
+}

@@ -22,7 +22,7 @@ pub(crate) async fn reply(world: &World, appliance: &str, reply: Reply) {
     sqlx::query(
         "UPDATE appliance_states
          SET running_revision_id = CASE WHEN $2 = 'applied' THEN desired_revision_id ELSE running_revision_id END,
-             connected = true, last_seen_at = now(), last_error = $3
+             connected = true, lease_until = now() + interval '1 minute', last_seen_at = now(), last_error = $3
          WHERE appliance_id = $1::uuid",
     )
     .bind(appliance)
