@@ -2,6 +2,7 @@
 
 mod attach;
 mod availability;
+mod cancel;
 mod deliver;
 mod events;
 mod hostile;
