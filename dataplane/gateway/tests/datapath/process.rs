@@ -5,7 +5,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 use pinhole_lab::net::{PATIENCE, SILENCE};
-use pinhole_lab::{Daemon, Net};
+use pinhole_lab::{Daemon, Net, Scratch};
 
 use crate::CONFIG;
 
@@ -22,7 +22,7 @@ fn gets_through(net: &Net) -> bool {
 
 #[test]
 fn a_termination_restores_the_host() {
-    let (net, directory) = (Net::new().unwrap(), tempfile::tempdir().unwrap());
+    let (net, directory) = (Net::new().unwrap(), Scratch::new().unwrap());
     let before = net.host_state().unwrap();
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let daemon = start(&net, directory.path());
@@ -34,7 +34,7 @@ fn a_termination_restores_the_host() {
 
 #[test]
 fn a_kill_fails_closed_and_the_next_start_cleans_up() {
-    let (net, directory) = (Net::new().unwrap(), tempfile::tempdir().unwrap());
+    let (net, directory) = (Net::new().unwrap(), Scratch::new().unwrap());
     net.gateway.set_sysctl("ipv4/ip_forward", "1").unwrap();
     net.gateway.set_sysctl("ipv4/conf/all/rp_filter", "2").unwrap();
     let before = net.host_state().unwrap();
@@ -56,7 +56,7 @@ fn a_kill_fails_closed_and_the_next_start_cleans_up() {
 
 #[test]
 fn cleanup_undoes_what_a_kill_left() {
-    let (net, directory) = (Net::new().unwrap(), tempfile::tempdir().unwrap());
+    let (net, directory) = (Net::new().unwrap(), Scratch::new().unwrap());
     let before = net.host_state().unwrap();
     start(&net, directory.path()).end(Signal::SIGKILL).unwrap();
     assert_ne!(net.host_state().unwrap(), before);
@@ -76,7 +76,7 @@ fn cleanup_undoes_what_a_kill_left() {
 
 #[test]
 fn cleanup_does_not_touch_a_gateway_that_runs() {
-    let (net, directory) = (Net::new().unwrap(), tempfile::tempdir().unwrap());
+    let (net, directory) = (Net::new().unwrap(), Scratch::new().unwrap());
     let daemon = start(&net, directory.path());
     let output = net.gateway.run(|| {
         Command::new(PROGRAM)
