@@ -1,17 +1,13 @@
 //! A gateway of its own under a controller: what it is given, and what happens when one of the two is killed.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::time::Instant;
 
 use nix::sys::signal::Signal;
 use pinhole_lab::api::{INTERVAL, Object, PATIENCE};
 use pinhole_lab::net::SILENCE;
-use pinhole_lab::{Api, Controller};
+use pinhole_lab::{Api, Controller, Scratch};
 use serde::Deserialize;
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::ftp::download;
 use crate::world::{World, address};
@@ -39,7 +35,7 @@ struct State {
 }
 
 /// Starts a controller with the data of a directory, to which gateways connect at an address.
-fn controller(directory: &TempDir, grpc: &str) -> Controller {
+fn controller(directory: &Scratch, grpc: &str) -> Controller {
     let started = Controller::start(&directory.path().join("data"), |command| {
         command.args(["--listen", "127.0.0.1:0", "--grpc-listen", grpc, "--no-embedded-gateway"]);
         command.args(["--heartbeat-interval", "200ms"]);
@@ -82,17 +78,9 @@ async fn enrol(api: &Api) -> (Object, String) {
     (appliance, token)
 }
 
-/// Returns a directory that Postgres's user may enter.
-fn directory() -> TempDir {
-    let directory = tempfile::tempdir().expect("a directory can be made");
-    let everybody = |path: &Path| std::fs::set_permissions(path, Permissions::from_mode(0o755));
-    everybody(directory.path()).expect("the directory is this process's");
-    directory
-}
-
 #[tokio::test]
 async fn each_of_the_two_goes_on_without_the_other() {
-    let (directory, mut world) = (directory(), World::without_gateway(""));
+    let (directory, mut world) = (Scratch::new().unwrap(), World::without_gateway(""));
     let controller = self::controller(&directory, "127.0.0.1:0");
     let api = sign_in(&controller).await;
     let (appliance, token) = enrol(&api).await;

@@ -9,8 +9,7 @@ use std::{fs, thread};
 
 use pinhole_lab::daemon::STANDALONE;
 use pinhole_lab::net::{PATIENCE, SERVER};
-use pinhole_lab::{Daemon, Net, Vsftpd, program};
-use tempfile::TempDir;
+use pinhole_lab::{Daemon, Net, Scratch, Vsftpd, program};
 
 /// The ports of the FTP servers: FTP's own, and that of the configuration's service `ftp-alt`.
 pub(crate) const PORTS: [u16; 2] = [21, 2121];
@@ -26,7 +25,7 @@ pub(crate) struct World {
     pub(crate) net: Net,
     gateway: Option<Daemon>,
     servers: [Vsftpd; 2],
-    directory: TempDir,
+    directory: Scratch,
     config: String,
 }
 
@@ -44,7 +43,7 @@ impl World {
     /// All but the gateway; the configuration is for one that is started later.
     pub(crate) fn without_gateway(config: &str) -> Self {
         let net = Net::new().expect("the hosts are made");
-        let directory = tempfile::tempdir().expect("a directory can be made");
+        let directory = Scratch::new().expect("a directory can be made");
         let servers = PORTS.map(|port| {
             let own = directory.path().join(format!("ftp-{port}"));
             fs::create_dir(&own).expect("a directory can be made");

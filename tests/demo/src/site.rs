@@ -10,8 +10,7 @@ use anyhow::{Context as _, bail};
 use nix::unistd::{User, geteuid};
 use pinhole_lab::controller::Login;
 use pinhole_lab::net::{CLIENT, GATEWAY_INSIDE, GATEWAY_OUTSIDE, SERVER};
-use pinhole_lab::{Controller, Net, Vsftpd};
-use tempfile::TempDir;
+use pinhole_lab::{Controller, Net, Scratch, Vsftpd};
 
 use crate::say;
 
@@ -34,14 +33,14 @@ const FILE_BYTES: u32 = 1 << 20;
 /// Everything that runs.
 #[derive(Debug)]
 pub(crate) struct Site {
-    net: Net,
+    controller: Option<Controller>,
     ftp: Vsftpd,
+    net: Net,
     /// What ends with the demonstration.
-    scratch: TempDir,
+    scratch: Scratch,
     /// What the controller keeps.
     data: PathBuf,
     once: bool,
-    controller: Option<Controller>,
 }
 
 impl Site {
@@ -50,14 +49,14 @@ impl Site {
         make_directory(directory)?;
         let directory = directory.canonicalize()?;
         let data = data_directory(&directory)?.join(if once { "once" } else { "data" });
-        let scratch = TempDir::with_prefix_in("scratch-", &directory)?;
+        let scratch = Scratch::below(&directory)?;
         let net = Net::new()?;
         let ftp = Vsftpd::start(&net.server, SocketAddr::new(SERVER.parse()?, FTP_PORT), scratch.path())?;
         fs::write(ftp.files().join(FILE), content())?;
         say(&format!(
             "network     client {CLIENT} -- {GATEWAY_INSIDE} gateway {GATEWAY_OUTSIDE} -- {SERVER} server (vsftpd)"
         ));
-        Ok(Self { net, ftp, scratch, data, once, controller: None })
+        Ok(Self { controller: None, ftp, net, scratch, data, once })
     }
 
     /// Starts the controller with its embedded gateway and waits until it is ready.

@@ -1,17 +1,15 @@
 //! The demonstration from beginning to end. Needs Postgres, vsftpd and curl, and root or the capabilities of
 //! `unshare -U --map-current-user --keep-caps`.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use nix::sys::signal::Signal;
-use pinhole_lab::Process;
 use pinhole_lab::net::PATIENCE;
 use pinhole_lab::process::Family;
-use tempfile::TempDir;
+use pinhole_lab::{Process, Scratch};
 
 /// How often processes are looked at until they have ended.
 const INTERVAL: Duration = Duration::from_millis(10);
@@ -22,18 +20,9 @@ fn demonstration(directory: &Path) -> Command {
     command
 }
 
-/// Returns a directory that Postgres's user may enter.
-fn directory() -> TempDir {
-    let directory =
-        tempfile::Builder::new().prefix("pinhole-demo-").tempdir().expect("a directory can be made");
-    let everybody = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(directory.path(), everybody).expect("the directory is this process's");
-    directory
-}
-
 #[test]
 fn it_does_the_job_and_leaves_nothing() {
-    let directory = directory();
+    let directory = Scratch::new().unwrap();
     let output = demonstration(directory.path()).output().unwrap();
     let (said, complaint) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -59,7 +48,7 @@ fn it_does_the_job_and_leaves_nothing() {
 #[test]
 fn nothing_survives_it_when_it_is_ended() {
     for signal in [Signal::SIGKILL, Signal::SIGTERM] {
-        let directory = directory();
+        let directory = Scratch::new().unwrap();
         let mut command = demonstration(directory.path());
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = Process::start(None, Family::Alone, command).unwrap();

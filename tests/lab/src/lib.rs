@@ -1,7 +1,7 @@
 //! Network namespaces and real peers for tests, benchmarks and the demonstration.
 //!
 //! Whatever the lab makes ends with the process that made it, also when that is killed: namespaces are held by
-//! descriptors only, and processes are told of their parent's end. Making namespaces needs root, or the
+//! descriptors only, processes are told of their parent's end, and directories are watched over. Making namespaces needs root, or the
 //! capabilities of `unshare -U --map-current-user --keep-caps`.
 
 #[cfg(feature = "api")]
@@ -12,6 +12,7 @@ pub mod namespace;
 pub mod net;
 pub mod process;
 pub mod program;
+pub mod scratch;
 pub mod vsftpd;
 
 #[cfg(feature = "api")]
@@ -22,4 +23,5 @@ pub use namespace::Namespace;
 pub use net::Net;
 pub use process::Process;
 pub use program::program;
+pub use scratch::Scratch;
 pub use vsftpd::Vsftpd;

@@ -8,8 +8,8 @@ use pinhole_gateway::config::{Config, file};
 use pinhole_gateway::{
     ConfigSource, ControllerOptions, Gateway, GatewayOptions, NetworkNamespace, StartError, TokenSource,
 };
-use pinhole_lab::Net;
 use pinhole_lab::net::{GATEWAY_INSIDE, GATEWAY_OUTSIDE, PATIENCE, SERVER, SILENCE};
+use pinhole_lab::{Net, Scratch};
 use pinhole_proto::v1;
 
 use crate::CONFIG;
@@ -66,7 +66,7 @@ async fn drops(gateway: &Gateway, reason: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn tcp_and_udp_are_translated_and_bulk_data_arrives_whole() {
     const BYTES: usize = 32 << 20;
-    let (net, run_dir) = (Net::new().unwrap(), tempfile::tempdir().unwrap());
+    let (net, run_dir) = (Net::new().unwrap(), Scratch::new().unwrap());
     let gateway = start(&net, run_dir.path(), CONFIG).await;
     let listener = net.server.listen("203.0.113.2:0").unwrap();
     let (mut client, mut server, seen) = connect(&net, &listener);
@@ -102,7 +102,7 @@ async fn tcp_and_udp_are_translated_and_bulk_data_arrives_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn icmp_errors_reach_the_socket_that_they_are_about() {
-    let (net, run_dir) = (Net::new().unwrap(), tempfile::tempdir().unwrap());
+    let (net, run_dir) = (Net::new().unwrap(), Scratch::new().unwrap());
     let gateway = start(&net, run_dir.path(), CONFIG).await;
     // Nobody listens there, so the server's kernel says so, first to a subscriber, then to the gateway's host.
     for socket in [net.client.udp("10.0.0.2:0").unwrap(), net.gateway.udp("203.0.113.1:0").unwrap()] {
@@ -116,7 +116,7 @@ async fn icmp_errors_reach_the_socket_that_they_are_about() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_hosts_kernel_tells_a_subscriber_of_a_smaller_link() {
     const BYTES: usize = 256 << 10;
-    let (net, run_dir) = (Net::new().unwrap(), tempfile::tempdir().unwrap());
+    let (net, run_dir) = (Net::new().unwrap(), Scratch::new().unwrap());
     // The server does not know, so it announces large segments, which do not fit through the gateway.
     net.gateway.command("ip link set out0 mtu 1300").unwrap();
     for pool in [GATEWAY_OUTSIDE, "203.0.113.64"] {
@@ -134,7 +134,7 @@ async fn the_hosts_kernel_tells_a_subscriber_of_a_smaller_link() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_hosts_errors_do_not_show_inside_addresses() {
-    let (net, run_dir) = (Net::new().unwrap(), tempfile::tempdir().unwrap());
+    let (net, run_dir) = (Net::new().unwrap(), Scratch::new().unwrap());
     let gateway = start(&net, run_dir.path(), CONFIG).await;
     let (client, server) = (net.client.udp("10.0.0.2:0").unwrap(), net.server.udp("203.0.113.2:0").unwrap());
     client.send_to(b"x", server.local_addr().unwrap()).unwrap();
@@ -150,7 +150,7 @@ async fn the_hosts_errors_do_not_show_inside_addresses() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_comes_in_that_no_session_expects() {
-    let (net, run_dir) = (Net::new().unwrap(), tempfile::tempdir().unwrap());
+    let (net, run_dir) = (Net::new().unwrap(), Scratch::new().unwrap());
     // The host would forward by itself.
     net.gateway.set_sysctl("ipv4/ip_forward", "1").unwrap();
     let inside = net.client.listen("10.0.0.2:0").unwrap();
@@ -176,7 +176,7 @@ async fn nothing_comes_in_that_no_session_expects() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_hosts_own_sockets_on_a_pool_address_keep_working() {
-    let (net, run_dir) = (Net::new().unwrap(), tempfile::tempdir().unwrap());
+    let (net, run_dir) = (Net::new().unwrap(), Scratch::new().unwrap());
     let gateway = start(&net, run_dir.path(), CONFIG).await;
     let listener = net.gateway.listen("203.0.113.1:0").unwrap();
     for side in [&net.server, &net.client] {
@@ -196,7 +196,7 @@ async fn the_hosts_own_sockets_on_a_pool_address_keep_working() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pool_addresses_that_are_not_the_hosts_are_answered_for() {
-    let (net, run_dir) = (Net::new().unwrap(), tempfile::tempdir().unwrap());
+    let (net, run_dir) = (Net::new().unwrap(), Scratch::new().unwrap());
     let text = CONFIG.replace("203.0.113.1", "203.0.113.64/30");
     let gateway = start(&net, run_dir.path(), &text).await;
     let listener = net.server.listen("203.0.113.2:0").unwrap();
@@ -212,7 +212,7 @@ async fn pool_addresses_that_are_not_the_hosts_are_answered_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_host_is_restored_in_the_end() {
-    let (net, run_dir) = (Net::new().unwrap(), tempfile::tempdir().unwrap());
+    let (net, run_dir) = (Net::new().unwrap(), Scratch::new().unwrap());
     net.gateway.set_sysctl("ipv4/ip_forward", "1").unwrap();
     net.gateway.set_sysctl("ipv4/conf/all/rp_filter", "1").unwrap();
     net.gateway.set_sysctl("ipv4/ip_local_reserved_ports", "5000,20000-20010").unwrap();
@@ -233,7 +233,7 @@ async fn the_host_is_restored_in_the_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_elses_filters_and_later_settings_stay() {
-    let (net, run_dir) = (Net::new().unwrap(), tempfile::tempdir().unwrap());
+    let (net, run_dir) = (Net::new().unwrap(), Scratch::new().unwrap());
     net.gateway.command("tc qdisc add dev in0 clsact").unwrap();
     net.gateway
         .command("tc filter add dev in0 ingress protocol ip pref 7 u32 match ip dst 192.0.2.1 flowid 1:1")
@@ -250,7 +250,7 @@ async fn somebody_elses_filters_and_later_settings_stay() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_that_cannot_be_enforced_changes_nothing() {
-    let (net, run_dir) = (Net::new().unwrap(), tempfile::tempdir().unwrap());
+    let (net, run_dir) = (Net::new().unwrap(), Scratch::new().unwrap());
     let gateway = start(&net, run_dir.path(), CONFIG).await;
     let listener = net.server.listen("203.0.113.2:0").unwrap();
     let (mut client, mut server, _) = connect(&net, &listener);
@@ -287,7 +287,7 @@ async fn a_configuration_that_cannot_be_enforced_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_live_change_of_algs_leaves_sessions_alone_and_a_new_pool_takes_over() {
-    let (net, run_dir) = (Net::new().unwrap(), tempfile::tempdir().unwrap());
+    let (net, run_dir) = (Net::new().unwrap(), Scratch::new().unwrap());
     let gateway = start(&net, run_dir.path(), CONFIG).await;
     let listener = net.server.listen("203.0.113.2:0").unwrap();
     let (mut client, mut server, _) = connect(&net, &listener);
@@ -306,7 +306,7 @@ async fn a_live_change_of_algs_leaves_sessions_alone_and_a_new_pool_takes_over()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interface_that_comes_back_is_served_again() {
-    let (net, run_dir) = (Net::new().unwrap(), tempfile::tempdir().unwrap());
+    let (net, run_dir) = (Net::new().unwrap(), Scratch::new().unwrap());
     let gateway = start(&net, run_dir.path(), CONFIG).await;
     let mut status = gateway.watch();
     let listener = net.server.listen("203.0.113.2:0").unwrap();
@@ -323,8 +323,7 @@ async fn an_interface_that_comes_back_is_served_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_namespace_has_one_gateway() {
-    let (net, run_dir, other) =
-        (Net::new().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (net, run_dir, other) = (Net::new().unwrap(), Scratch::new().unwrap(), Scratch::new().unwrap());
     let gateway = start(&net, run_dir.path(), CONFIG).await;
     let running = net.host_state().unwrap();
     let error = Gateway::start(options(&net, run_dir.path(), CONFIG)).await.unwrap_err();
@@ -346,7 +345,7 @@ async fn without_its_controller_a_gateway_starts_from_disk() {
     use prost::Message as _;
     use sha2::Digest as _;
 
-    let (net, directory) = (Net::new().unwrap(), tempfile::tempdir().unwrap());
+    let (net, directory) = (Net::new().unwrap(), Scratch::new().unwrap());
     let state_dir = directory.path().join("state");
     let message = v1::GatewayConfig {
         nat: Some(v1::Nat {
