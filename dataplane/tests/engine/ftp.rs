@@ -8,6 +8,7 @@ use pinhole_dataplane::alg::{AlgProtocol, CloseReason, OpaqueReason, Refusal};
 use pinhole_dataplane::config::{AlgConfig, AlgService, Config, PortRange, ServiceTransport, Snapshot};
 use pinhole_dataplane::engine::{DropReason, Event, Transmit, Verdict};
 use pinhole_dataplane::limits::Limits;
+use proptest::prelude::*;
 
 use crate::network::{CLIENT, Network, POOL, SERVER, STRANGER, config};
 use crate::packets::{ACK, Address, FIN, RST, SYN, read, sequence, tcp, unreachable};
@@ -276,4 +277,63 @@ fn more_control_sessions_than_can_be_followed_are_translated_unread() {
     logged_in(&mut network, CONTROL);
     let line = b"PORT 10,0,0,2,195,80\r\n";
     assert_eq!(network.outbound(&tcp(FTP_CLIENT, CONTROL, 1000, 5007, ACK, line)).payload, line);
+}
+
+/// Pieces of a dialogue, and what does not belong into one.
+fn words() -> impl Strategy<Value = Vec<u8>> {
+    let known = prop::sample::select(vec![
+        &b"PORT 10,0,0,2,195,80\r\n"[..],
+        b"PORT 10,0,0,2,",
+        b"4,1\r\n",
+        b"EPRT |1|10.0.0.2|50000|\r\n",
+        b"EPSV ALL\r\n",
+        b"AUTH TLS\r\n",
+        b"234 go\r\n",
+        b"200 ok\r\n",
+        b"227 (10,0,0,2,195,80)\r\n",
+        b"229 (|||50000|)\r\n",
+        b"QUIT\r\n",
+        b"221-a\r\n",
+        b"\xff\xf4\xff\xf2",
+        b"",
+    ]);
+    prop_oneof![4 => known.prop_map(<[u8]>::to_vec), 1 => prop::collection::vec(any::<u8>(), 0..700)]
+}
+
+proptest! {
+    /// Whatever either end sends on a control session, the engine lives, every packet that leaves is well formed, and
+    /// its bounds hold.
+    #[test]
+    fn any_segments_of_a_control_session_do_no_harm(
+        segments in prop::collection::vec(
+            (any::<bool>(), -40_i32..80, -40_i32..80, prop_oneof![6 => Just(0), 1 => any::<u8>()], words(), 0_u64..40),
+            1..60,
+        ),
+    ) {
+        let mut network = Network::new(Limits { sessions: 64, pinholes: 5, ..Limits::default() }, config());
+        let outside = logged_in(&mut network, CONTROL);
+        let (mut client, mut server) = (1000_u32, 5007_u32);
+        for (from_client, seq, ack, flags, payload, seconds) in segments {
+            // Most are where they belong.
+            let shifted = |base: u32, by: i32| if by.rem_euclid(4) == 0 { base.wrapping_add_signed(by) } else { base };
+            let (realm, packet) = if from_client {
+                let packet = tcp(FTP_CLIENT, CONTROL, shifted(client, seq), shifted(server, ack), flags | ACK, &payload);
+                client = client.wrapping_add(payload.len() as u32);
+                (Realm::Inside, packet)
+            } else {
+                let packet = tcp(CONTROL, outside, shifted(server, seq), shifted(client, ack), flags | ACK, &payload);
+                server = server.wrapping_add(payload.len() as u32);
+                (Realm::Outside, packet)
+            };
+            let (verdict, packet) = network.process(realm, &packet);
+            if verdict == Verdict::Forward {
+                read(&packet);
+            }
+            while let Some(transmit) = network.engine.poll_transmit() {
+                read(&transmit.bytes);
+            }
+            network.advance(Duration::from_secs(seconds));
+            prop_assert!(network.engine.pinhole_count() <= 5);
+        }
+    }
 }
