@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // There is nothing left to do when even that fails.
-            let _ = writeln!(std::io::stderr().lock(), "pinhole: {error:#}");
+            let _ = writeln!(std::io::stderr().lock(), "pinhole: {}", describe(&error));
             ExitCode::FAILURE
         }
     }
@@ -44,9 +44,36 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
+/// An error with its causes, in one line. Some errors tell their cause themselves; it is not told twice.
+fn describe(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| {
+        let cause = cause.to_string().replace('\n', " ");
+        match text.as_str() {
+            "" => cause,
+            told if told.ends_with(&cause) => text,
+            told => format!("{told}: {cause}"),
+        }
+    })
+}
+
 /// Writes to standard output, which other programs read.
 fn print(text: &str) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::describe;
+
+    #[test]
+    fn causes_are_told_once() {
+        let cause = std::io::Error::other("no\nroom");
+        let text = format!("cannot write: {}", "no room");
+        let error = Err::<(), _>(cause).context(text).context("no login").unwrap_err();
+        assert_eq!(describe(&error), "no login: cannot write: no room");
+    }
 }

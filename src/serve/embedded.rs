@@ -14,8 +14,8 @@ use pinhole_gateway::{
 };
 use tokio::time::timeout;
 
-use crate::secret_file;
 use crate::settings::EmbeddedSettings;
+use crate::{describe, secret_file};
 
 /// The longest credential that is read.
 const MAX_TOKEN_BYTES: usize = 1024;
@@ -40,7 +40,7 @@ impl Embedded {
         match try_start(state, settings, data_dir, controller).await {
             Ok(gateway) => Self(gateway),
             Err(error) => {
-                tracing::warn!(reason = format!("{error:#}"), "the embedded gateway does not run");
+                tracing::warn!(reason = describe(&error), "the embedded gateway does not run");
                 Self(None)
             }
         }

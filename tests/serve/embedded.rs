@@ -8,6 +8,13 @@ use serde_json::json;
 
 use crate::controller::{Controller, DataDir};
 
+/// Where a gateway leaves traces: its devices, and filters on the others.
+fn traces(host: &Namespace) -> Vec<String> {
+    let links = host.command("ip -oneline link show").unwrap();
+    let names = links.lines().map(|line| line.split(':').nth(1).unwrap().trim().to_owned());
+    names.chain([host.command("tc qdisc show").unwrap()]).collect()
+}
+
 #[tokio::test]
 async fn it_is_an_appliance_like_any_other() {
     let (data, host) = (DataDir::new(), Namespace::new().unwrap());
@@ -15,7 +22,7 @@ async fn it_is_an_appliance_like_any_other() {
     host.command("ip address add 203.0.113.1/24 dev out0").unwrap();
     host.command("ip link set in0 up").unwrap();
     host.command("ip link set out0 up").unwrap();
-    let before = host.command("ip link show").unwrap();
+    let before = traces(&host);
     let (netns, run_dir) = (host.path(), data.path().join("run"));
     let arguments = [
         "--gateway-netns",
@@ -51,7 +58,7 @@ async fn it_is_an_appliance_like_any_other() {
     assert!(reason.contains("in7"), "{reason}");
 
     assert!(controller.end(Signal::SIGTERM).await.success());
-    assert_eq!(host.command("ip link show").unwrap(), before, "the host is not as it was");
+    assert_eq!(traces(&host), before, "the host is not as it was");
     let controller = Controller::with_gateway(&data, &arguments).await;
     let again = client.on(&controller).until(path, |embedded| embedded["state"]["connected"] == true).await;
     assert_eq!(again["id"], embedded["id"]);

@@ -33,6 +33,12 @@ pub enum PostgresError {
          postgresql, or run this program as another user"
     )]
     NoUser,
+    /// The same, in a user namespace that has nobody but its root.
+    #[error(
+        "Postgres refuses to run as root, and this user namespace has no other user; keep your own user in it \
+         (unshare --map-current-user), or set DATABASE_URL"
+    )]
+    NoUserHere,
     /// Postgres's user cannot get to its directory.
     #[error("the user \"{user}\", whom Postgres runs as, cannot enter {}; choose another data directory", directory.display())]
     NoPassage {

@@ -39,8 +39,15 @@ impl Owner {
     pub(super) fn prepare(&self, directory: &Path) -> Result<(), PostgresError> {
         fs::create_dir_all(directory).map_err(|source| PostgresError::file("make", directory, source))?;
         if let Self::Other(user) = self {
-            chown(directory, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
-                .map_err(|source| PostgresError::file("give away", directory, source))?;
+            let given = chown(directory, Some(user.uid.as_raw()), Some(user.gid.as_raw()));
+            given.map_err(|source| {
+                // EINVAL of chown(2): there is no such user in this user namespace.
+                if source.kind() == std::io::ErrorKind::InvalidInput {
+                    PostgresError::NoUserHere
+                } else {
+                    PostgresError::file("give away", directory, source)
+                }
+            })?;
         }
         fs::set_permissions(directory, fs::Permissions::from_mode(0o700))
             .map_err(|source| PostgresError::file("protect", directory, source))?;
