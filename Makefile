@@ -10,7 +10,7 @@ test:
 	@scripts/install test
 	scripts/lint
 	cargo test --locked --workspace --doc --quiet
-	scripts/with-namespaces cargo test --locked --workspace --lib --bins --tests
+	scripts/with-namespaces cargo test --locked --workspace --tests
 
 lint:
 	scripts/lint
