@@ -144,8 +144,11 @@ impl Registry {
     pub(super) fn order(&self, held: Held, order: Order) {
         self.update(held, |entry| {
             entry.orders.send_if_modified(|current| {
-                let changed = *current != order;
-                *current = order;
+                // An end is final, whatever the reconciler found out at the same moment.
+                let changed = matches!(current, Order::Serve(_)) && *current != order;
+                if changed {
+                    *current = order;
+                }
                 changed
             });
         });
@@ -163,5 +166,57 @@ impl Registry {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing in here is left half done by a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{GatewayTokenId, StreamId};
+
+    fn held(appliance: ObjectId) -> Held {
+        Held { appliance, stream: StreamId::generate(), token: GatewayTokenId::generate() }
+    }
+
+    #[test]
+    fn one_stream_of_an_appliance_is_held() {
+        let (registry, appliance) = (Registry::default(), ObjectId::generate());
+        let (older, newer) = (held(appliance), held(appliance));
+        let older_orders = registry.insert(older, None, Order::Serve(None)).unwrap();
+        let newer_orders = registry.insert(newer, None, Order::Serve(None)).unwrap();
+        assert_eq!(*older_orders.borrow(), Order::Replaced);
+        // What is said about the older one, also its end, is not about the newer.
+        registry.order(older, Order::Revoked);
+        registry.remove(older);
+        assert_eq!(*newer_orders.borrow(), Order::Serve(None));
+        assert_eq!(registry.beats().len(), 1);
+        registry.order(newer, Order::Revoked);
+        assert_eq!(*newer_orders.borrow(), Order::Revoked);
+        registry.remove(newer);
+        assert!(registry.beats().is_empty());
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_and_an_appliance_that_is_there_may_come_again() {
+        let registry = Registry::default();
+        let streams: Vec<Held> = (0..limits::MAX_STREAMS).map(|_| held(ObjectId::generate())).collect();
+        for stream in &streams {
+            registry.insert(*stream, None, Order::Serve(None)).unwrap();
+        }
+        let one_more = registry.insert(held(ObjectId::generate()), None, Order::Serve(None));
+        assert_eq!(one_more.unwrap_err(), Refusal::Full);
+        registry.insert(held(streams[0].appliance), None, Order::Serve(None)).unwrap();
+        registry.remove(streams[1]);
+        registry.insert(held(ObjectId::generate()), None, Order::Serve(None)).unwrap();
+    }
+
+    #[test]
+    fn a_closed_registry_ends_its_streams_and_takes_none() {
+        let registry = Registry::default();
+        let orders = registry.insert(held(ObjectId::generate()), None, Order::Serve(None)).unwrap();
+        registry.close();
+        assert_eq!(*orders.borrow(), Order::Shutdown);
+        let late = registry.insert(held(ObjectId::generate()), None, Order::Serve(None));
+        assert_eq!(late.unwrap_err(), Refusal::Closed);
     }
 }

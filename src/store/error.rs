@@ -6,8 +6,10 @@ use sqlx::error::DatabaseError;
 use crate::error::Error;
 
 /// SQLSTATE classes and codes that pass by themselves: connection trouble, no resources, shutting down or
-/// starting up, lost to a deadlock or a lock that took too long, cancelled by a timeout, failed over to a standby.
-const TRANSIENT: [&str; 9] = ["08", "53", "57P", "40001", "40P01", "55P03", "57014", "25006", "25P03"];
+/// starting up, lost to a deadlock or a lock that took too long, cancelled by a timeout, failed over to a standby, a
+/// database that is not made yet.
+const TRANSIENT: [&str; 10] =
+    ["08", "53", "57P", "40001", "40P01", "55P03", "57014", "25006", "25P03", "3D000"];
 
 impl From<SqlxError> for Error {
     fn from(error: SqlxError) -> Self {

@@ -75,6 +75,7 @@ pub(crate) fn pinhole(arguments: &[&str]) -> Command {
 pub(crate) struct Controller {
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    log: PathBuf,
     pub(crate) http: String,
     pub(crate) grpc: SocketAddr,
     /// What it announced before it was ready.
@@ -99,12 +100,12 @@ impl Controller {
     pub(crate) fn launch(data: &DataDir, listen: &str, more: &[&str]) -> Self {
         let mut command = pinhole(&["serve", "--listen", listen, "--grpc-listen", "127.0.0.1:0"]);
         command.arg("--data-dir").arg(data.path()).args(more);
-        let log =
-            std::fs::OpenOptions::new().create(true).append(true).open(data.path().join("log")).unwrap();
-        let mut process = command.stderr(log).spawn().unwrap();
+        let log = data.path().join("log");
+        let stderr = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let mut process = command.stderr(stderr).spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let http = format!("http://{listen}");
-        Self { process, lines, http, grpc: SocketAddr::from(([0, 0, 0, 0], 0)), login: None }
+        Self { process, lines, log, http, grpc: SocketAddr::from(([0, 0, 0, 0], 0)), login: None }
     }
 
     /// Waits until it says that it is ready.
@@ -112,7 +113,9 @@ impl Controller {
         loop {
             let line =
                 timeout(PATIENCE, self.lines.next_line()).await.expect("it does not get ready").unwrap();
-            let line = line.expect("it ended before it was ready");
+            let Some(line) = line else {
+                panic!("it ended before it was ready: {}", std::fs::read_to_string(&self.log).unwrap());
+            };
             let words: Vec<&str> = line.split(' ').collect();
             match words.as_slice() {
                 ["ready", http, grpc] => {

@@ -4,6 +4,7 @@ use nix::sys::signal::Signal;
 use pinhole::store::postgres::{Cluster, ClusterSettings, DATABASE, Durability};
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::ConnectOptions as _;
 
 use crate::controller::{Controller, DataDir, pinhole, run};
 use crate::peer::Peer;
@@ -17,9 +18,9 @@ fn settings(data: &DataDir) -> ClusterSettings {
     }
 }
 
-/// The URL of its database.
-fn url(data: &DataDir) -> String {
-    format!("postgres://pinhole@localhost/{DATABASE}?host={}", data.path().join("postgres").display())
+/// The URL of a database of it.
+fn url(data: &DataDir, database: &str) -> String {
+    format!("postgres://pinhole@localhost/{database}?host={}", data.path().join("postgres").display())
 }
 
 /// A port that is free now and will hardly be another's in a moment.
@@ -39,7 +40,7 @@ async fn expect_503(response: reqwest::Response) {
 async fn it_waits_for_a_database_and_outlives_its_absence() {
     let (server, data) = (DataDir::new(), DataDir::new());
     let listen = format!("127.0.0.1:{}", free_port());
-    let arguments = ["--database-url", &url(&server), "--no-embedded-gateway"];
+    let arguments = ["--database-url", &url(&server, DATABASE), "--no-embedded-gateway"];
     let mut controller = Controller::launch(&data, &listen, &arguments);
     // It listens before it has a database, as soon as it has begun.
     let address: std::net::SocketAddr = listen.parse().unwrap();
@@ -79,9 +80,33 @@ async fn a_database_is_migrated_once_and_by_itself() {
     let server = DataDir::new();
     let cluster = Cluster::start(settings(&server)).await.unwrap();
     for _ in 0..2 {
-        let (status, stdout, stderr) = run(pinhole(&["migrate", "--database-url", &url(&server)])).await;
+        let (status, stdout, stderr) =
+            run(pinhole(&["migrate", "--database-url", &url(&server, DATABASE)])).await;
         assert!(status.success(), "{stderr}");
         assert_eq!(stdout, "");
     }
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_made_yet_is_waited_for() {
+    let (server, data) = (DataDir::new(), DataDir::new());
+    let cluster = Cluster::start(settings(&server)).await.unwrap();
+    let arguments =
+        ["--database-url", &url(&server, "later"), "--no-embedded-gateway", "--log-format", "json"];
+    let mut controller = Controller::launch(&data, "127.0.0.1:0", &arguments);
+    let told = || {
+        let log = std::fs::read_to_string(data.path().join("log")).unwrap();
+        log.lines().filter(|line| line.contains("the database does not answer")).count()
+    };
+    while told() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut maintenance = cluster.options("postgres").connect().await.unwrap();
+    sqlx::raw_sql("CREATE DATABASE later").execute(&mut maintenance).await.unwrap();
+    controller.ready().await;
+    assert_eq!(told(), 1, "an outage is one line");
+    assert!(controller.end(Signal::SIGTERM).await.success());
+    drop(maintenance);
     cluster.stop().await;
 }
