@@ -3,7 +3,7 @@
 # ONCE=1 ends after the demonstration.
 run:
 	@scripts/install run
-	cargo build --locked --release --quiet --package pinhole --package pinhole-gateway --package pinhole-demo
+	cargo build --locked --release --package pinhole --package pinhole-gateway --package pinhole-demo
 	@scripts/with-namespaces target/release/pinhole-demo $(if $(ONCE),--once)
 
 test:
