@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use pinhole::app::AppState;
 use pinhole::store::Store;
+use serde_json::json;
 use sqlx::ConnectOptions as _;
 use tonic::Code;
 
 use super::peer::{Peer, running};
 use super::replica::Replica;
-use super::{Fixture, NEVER, publish};
+use super::{Fixture, NEVER, publish, token};
+use crate::support::appliance;
 
 /// Another controller on the world's database.
 fn another(fixture: &Fixture) -> AppState {
@@ -85,4 +87,36 @@ async fn the_gateways_of_a_controller_that_is_gone_are_unreachable_until_they_co
     let repeated = peer.config().await;
     peer.ack(&repeated).await;
     fixture.ended(&publication, "succeeded").await;
+}
+
+#[tokio::test]
+async fn a_publication_to_many_gateways_of_two_controllers_ends() {
+    const GATEWAYS: usize = 60;
+    // Short, so that what all streams have in common is written while each of them writes its own.
+    let fixture = Fixture::with(NEVER, Duration::from_millis(10)).await;
+    let second = Replica::of(&another(&fixture), NEVER, Duration::from_millis(10)).await;
+    let mut gateways = tokio::task::JoinSet::new();
+    let mut appliances = Vec::new();
+    for number in 0..GATEWAYS {
+        let id = appliance(&fixture.api, "acme", &format!("edge-{number}")).await;
+        let credential = token(&fixture.api, &id).await;
+        appliances.push(id);
+        let address = if number % 2 == 0 { fixture.replica.address } else { second.address };
+        gateways.spawn(async move {
+            let mut peer = Peer::welcomed(address, &credential, "i1", None).await;
+            for version in 1..=3 {
+                let config = peer.config().await;
+                assert_eq!(config.version, version);
+                peer.ack(&config).await;
+            }
+            peer
+        });
+    }
+    for _ in 0..3 {
+        let body = json!({ "appliances": appliances });
+        let publication = fixture.api.post("/v1/tenants/acme/publications", &body).await;
+        publication.expect(202);
+        fixture.ended(publication.header("location"), "succeeded").await;
+    }
+    assert_eq!(gateways.join_all().await.len(), GATEWAYS);
 }
