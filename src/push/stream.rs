@@ -304,10 +304,13 @@ impl Stream {
     }
 
     async fn handle_ack(&mut self, ack: v1::Ack) -> Result<(), End> {
-        let running = message::running(ack.running)?;
-        self.note_running(running);
-        let Some(answered) = self.answered(&ack.nonce) else { return Ok(()) };
-        if running != Some(answered.running) {
+        let reported = message::running(ack.running)?;
+        let Some(answered) = self.answered(&ack.nonce) else {
+            self.note_running(reported);
+            return Ok(());
+        };
+        if reported != Some(answered.running) {
+            self.note_running(reported);
             let reason = "the gateway acknowledged the revision and says that it runs another one";
             return self.reject(answered.version, reason).await;
         }
@@ -316,7 +319,10 @@ impl Stream {
         let recorded = self.push.database(async |tx| {
             store::record_applied(tx, held.appliance, held.stream, answered.version, &running, now).await
         });
-        self.recorded(recorded.await?)
+        let recorded = recorded.await?;
+        // Only now: else a sign of life could show it as running beside the error of the one before.
+        self.note_running(reported);
+        self.recorded(recorded)
     }
 
     async fn handle_nack(&mut self, nack: v1::Nack) -> Result<(), End> {

@@ -134,12 +134,17 @@ pub async fn beat(tx: &mut SystemTx, beats: &[Beat], lease: Duration) -> Result<
     let running = |beat: &Beat| beat.running.map(|running| running.revision.as_uuid());
     let hash = |beat: &Beat| beat.running.map(|running| running.hash.as_bytes().to_vec());
     sqlx::query(
-        "UPDATE appliance_states s
+        // Locked in the order in which publishing locks them, so that neither waits for the other in a circle.
+        "WITH locked AS MATERIALIZED (
+             SELECT appliance_id FROM appliance_states
+             WHERE appliance_id = ANY($1) ORDER BY appliance_id FOR UPDATE)
+         UPDATE appliance_states s
          SET connected = true, last_seen_at = now() - beat.age_ms * interval '1 ms',
              lease_until = now() + $6 * interval '1 ms',
              running_revision_id = beat.revision_id, running_hash = beat.hash
          FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::bytea[])
               AS beat (appliance_id, stream_id, age_ms, revision_id, hash)
+              JOIN locked ON locked.appliance_id = beat.appliance_id
          WHERE s.appliance_id = beat.appliance_id AND s.stream_id = beat.stream_id",
     )
     .bind(beats.iter().map(|beat| beat.held.appliance.as_uuid()).collect::<Vec<_>>())
