@@ -90,6 +90,16 @@ async fn each_of_the_two_goes_on_without_the_other() {
     world.wait_until_ready();
     download(&world.net.client, 21);
 
+    // What the gateway cannot apply it refuses, and goes on with what it had.
+    let interface = |name: &str| json!({ "nat": { "outside": [name] } });
+    let path = format!("appliances/name:{NAME}");
+    let changed = api.patch(&path, &interface("out9")).await.unwrap();
+    let refusal = api.publish(&changed).await.unwrap_err().to_string();
+    assert!(refusal.contains("out9"), "{refusal}");
+    download(&world.net.client, 21);
+    let changed = api.patch(&path, &interface("out0")).await.unwrap();
+    api.publish(&changed).await.unwrap();
+
     // The gateway is killed, and comes back with what it had.
     world.take_gateway().end(Signal::SIGKILL).unwrap();
     wait_for(&api, false).await;
