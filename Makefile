@@ -1,4 +1,4 @@
-.PHONY: run test lint bench
+.PHONY: run test lint bench bench-api
 
 # ONCE=1 ends after the demonstration.
 run:
@@ -19,3 +19,7 @@ bench:
 	@scripts/install bench
 	cargo bench --locked --package pinhole-dataplane --bench engine
 	scripts/with-namespaces cargo bench --locked --package pinhole-gateway --bench wire
+
+bench-api:
+	@scripts/install bench
+	cargo bench --locked --package pinhole --bench api
