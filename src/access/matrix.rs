@@ -16,11 +16,11 @@ pub fn default_permission(role: Role, kind: Kind) -> Permission {
     match (role, kind) {
         (
             Role::EnterpriseAdministrator | Role::ServiceProviderAdministrator,
-            Kind::Service | Kind::AlgPolicy | Kind::MasterProfile | Kind::Appliance,
+            Kind::Service | Kind::AlgPolicy | Kind::SubProfile | Kind::MasterProfile | Kind::Appliance,
         ) => Permission::Edit,
         (
             Role::EnterpriseOperator | Role::ServiceProviderOperator,
-            Kind::Service | Kind::AlgPolicy | Kind::MasterProfile | Kind::Appliance,
+            Kind::Service | Kind::AlgPolicy | Kind::SubProfile | Kind::MasterProfile | Kind::Appliance,
         ) => Permission::Read,
     }
 }

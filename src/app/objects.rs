@@ -6,7 +6,7 @@ use super::scope::{Precondition, Scope};
 use super::{alg_policies, compilation, references, services};
 use crate::access::matrix;
 use crate::domain::appliance::ApplianceState;
-use crate::domain::input::{FieldError, Report};
+use crate::domain::input::{Code, FieldError, Report};
 use crate::domain::kind::Kind;
 use crate::domain::merge_patch::merge_patch;
 use crate::domain::object::{Draft, Object, Spec};
@@ -150,6 +150,7 @@ pub async fn change(
     if draft == saved.draft && grants == saved.grants {
         return answer(scope, saved, finish).await;
     }
+    keep_kind(&draft.spec, &saved.draft.spec)?;
     let updated = scope.stamp();
     let object = Object { draft, grants, version: saved.version.next(), updated, ..saved };
     check(&mut scope, &object, &document).await?;
@@ -238,12 +239,31 @@ fn decode(kind: Kind, document: &Value, mut report: Report) -> Result<(Draft, Op
     }
 }
 
+/// Refuses to make a basic master profile a standard one, or the other way round: references that the caller may not
+/// see would be lost.
+fn keep_kind(spec: &Spec, saved: &Spec) -> Result<()> {
+    match (spec, saved) {
+        (Spec::MasterProfile(profile), Spec::MasterProfile(saved)) if profile.kind() != saved.kind() => {
+            let detail = "the kind of a master profile cannot be changed; create another one".to_owned();
+            Err(Error::field(FieldError { pointer: "/kind".to_owned(), code: Code::Conflict, detail }))
+        }
+        (
+            Spec::Service(_)
+            | Spec::AlgPolicy(_)
+            | Spec::SubProfile(_)
+            | Spec::MasterProfile(_)
+            | Spec::Appliance(_),
+            _,
+        ) => Ok(()),
+    }
+}
+
 /// Holds an object against the rules that span objects.
 async fn check(scope: &mut Scope, object: &Object, document: &Value) -> Result<()> {
     let errors: Vec<FieldError> = match &object.draft.spec {
         Spec::Service(service) => services::check(scope, object.id, service).await?,
         Spec::AlgPolicy(policy) => alg_policies::check(scope, policy, document).await?,
-        Spec::MasterProfile(_) | Spec::Appliance(_) => Vec::new(),
+        Spec::SubProfile(_) | Spec::MasterProfile(_) | Spec::Appliance(_) => Vec::new(),
     };
     if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
 }

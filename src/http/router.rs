@@ -53,6 +53,7 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
     let tenant = OpenApiRouter::new()
         .nest("/services", v1::services::routes())
         .nest("/alg-policies", v1::alg_policies::routes().merge(v1::alg_policies::attachment_routes()))
+        .nest("/sub-profiles", v1::sub_profiles::routes())
         .nest("/master-profiles", v1::master_profiles::routes())
         .nest(
             "/appliances",

@@ -19,6 +19,7 @@ mod publications;
 mod push;
 mod services;
 mod sign_in;
+mod sub_profiles;
 mod support;
 mod tenancy;
 mod tenants;

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use sqlx::ConnectOptions as _;
 
 use crate::support::{Api, World, appliance, create, snapshot};
 
@@ -53,6 +54,7 @@ fn kinds() -> BTreeMap<&'static str, Value> {
         ("appliances", json!({})),
         ("master-profiles", json!({"kind": "basic"})),
         ("services", json!({"protocol": "tcp", "destination_port": "9999"})),
+        ("sub-profiles", json!({"kind": "system"})),
     ])
 }
 
@@ -239,17 +241,34 @@ async fn publication_lines(world: &World, covered: &mut Covered) -> String {
     lines
 }
 
-/// Attaching takes two objects: every pair of permissions.
+/// Attaching takes two objects: every pair of permissions, to a basic master profile and to a sub-profile.
 async fn attach_lines(world: &World, covered: &mut Covered) -> String {
-    let mut lines = "attach and detach (policy, profile)\n".to_owned();
+    let mut lines = "attach and detach (policy, profile): a master profile, a sub-profile\n".to_owned();
+    let mut profiles = BTreeMap::new();
+    for plural in ["master-profiles", "sub-profiles"] {
+        let mut owner = world.owner.connect().await.unwrap();
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT name, id::text FROM objects WHERE kind = $1 AND name <> 'Default-Basic-MP'",
+        )
+        .bind(plural.replace("-profiles", "_profile"))
+        .fetch_all(&mut owner)
+        .await
+        .unwrap();
+        profiles.extend(rows.into_iter().map(|(name, id)| (format!("{plural}/{name}"), id)));
+    }
     for (user, role) in ROLES {
         let api = world.api(user);
         for policy in ["edit", "read", "hide"] {
             for profile in ["edit", "read", "hide"] {
                 let policy_name = format!("name:{role}-{policy}");
-                let body = json!({"profile": format!("name:{role}-{profile}")});
                 write!(lines, "  {role:32} {policy:6} {profile:6}").unwrap();
-                for action in ["attach", "detach"] {
+                for (action, plural) in [
+                    ("attach", "master-profiles"),
+                    ("detach", "master-profiles"),
+                    ("attach", "sub-profiles"),
+                    ("detach", "sub-profiles"),
+                ] {
+                    let body = json!({"profile": profiles[&format!("{plural}/{role}-{profile}")]});
                     let template = format!("/v1/tenants/{{tenant}}/alg-policies/{{id}}/{action}");
                     let path = format!("/v1/tenants/acme/alg-policies/{policy_name}/{action}?dry_run=true");
                     let (status, _) = covered.call(&api, Method::POST, &template, &path, Some(&body)).await;

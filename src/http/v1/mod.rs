@@ -7,6 +7,7 @@ pub(super) mod master_profiles;
 mod objects;
 pub(super) mod publications;
 pub(super) mod services;
+pub(super) mod sub_profiles;
 pub(super) mod tenants;
 pub(super) mod users;
 
