@@ -101,7 +101,7 @@ pub async fn attach(
 ) -> Result<Detail> {
     scope.tx.serialize_writes().await?;
     let policy = objects::find(&mut scope, Kind::AlgPolicy, policy).await?;
-    let policy = matrix::authorize_read(scope.actor.role, &policy)?;
+    let policy = matrix::authorize_read(&scope.viewer, &policy)?;
     let profile = profile(&mut scope, document).await?;
     set_policy(scope, profile, precondition, |_| Some(policy.target()), finish).await
 }
@@ -165,7 +165,7 @@ async fn set_policy(
     choose: impl FnOnce(Option<ObjectId>) -> Option<ObjectId>,
     finish: Finish,
 ) -> Result<Detail> {
-    let permit = matrix::authorize_edit(scope.actor.role, &saved)?;
+    let permit = matrix::authorize_edit(&scope.viewer, &saved)?;
     match precondition {
         // The action names what it changes, so it can do without; a version that is named has to be current.
         Precondition::Missing => {}

@@ -9,6 +9,7 @@ mod compilation;
 pub mod embedded;
 pub mod inspection;
 pub mod objects;
+pub mod permission_defaults;
 pub mod permissions;
 pub mod publications;
 mod references;

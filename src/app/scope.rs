@@ -51,7 +51,7 @@ impl AppState {
         };
         let tenant = tenant.ok_or(Error::NotFound)?;
         tx.act_on(&tenant).await?;
-        let viewer = Viewer::of(&actor);
+        let viewer = Viewer::of(&actor, &tenant);
         Ok(Scope { tx, actor, tenant, viewer, now })
     }
 

@@ -6,6 +6,7 @@ use super::bootstrap::insert_default_profile;
 use super::objects::Change;
 use super::scope::{Precondition, Scope};
 use crate::access::matrix;
+use crate::domain::defaults::TenantDefaults;
 use crate::domain::input::Report;
 use crate::domain::kind::Kind;
 use crate::domain::merge_patch::merge_patch;
@@ -44,11 +45,15 @@ pub async fn read(scope: Scope) -> Result<Tenant> {
 /// [`Error::Forbidden`], [`Error::Invalid`], [`Error::NameTaken`].
 pub async fn create(mut home: Scope, document: &Value, finish: Finish) -> Result<Tenant> {
     let permit = matrix::authorize_tenants(home.actor.role)?;
+    // The defaults that the provider gives its enterprises stay as they are meanwhile.
+    let provider = lock(&mut home).await?;
     let stamp = home.stamp();
+    let defaults = TenantDefaults { enterprises: provider.defaults.enterprises, ..TenantDefaults::default() };
     let tenant = Tenant {
         id: TenantId::generate(),
         kind: TenantKind::Enterprise,
         draft: decode(document)?,
+        defaults,
         version: Version::FIRST,
         created: stamp.clone(),
         updated: stamp.clone(),
@@ -107,7 +112,7 @@ pub async fn delete(mut scope: Scope, precondition: &Precondition, finish: Finis
     let name = Name::parse(DEFAULT_MASTER_PROFILE).map_err(|(_, detail)| Error::Internal(detail))?;
     let profile = objects::find(&mut scope.tx, &scope.viewer, Kind::MasterProfile, &Ref::Name(name)).await?;
     if let Some(profile) = profile {
-        let permit = matrix::authorize_edit(scope.actor.role, &profile)?;
+        let permit = matrix::authorize_edit(&scope.viewer, &profile)?;
         match objects::delete(&mut scope.tx, &permit).await {
             Ok(()) => {}
             Err(Error::InUse { .. }) => return Err(Error::TenantNotEmpty),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::defaults::TenantDefaults;
 use super::input::{Fields, Report};
 use super::name::{Description, Name};
 use super::object::Stamp;
@@ -30,6 +31,8 @@ pub struct Tenant {
     pub kind: TenantKind,
     /// What its saved version says.
     pub draft: TenantDraft,
+    /// What roles may do with its objects, as far as nothing is set on those.
+    pub defaults: TenantDefaults,
     /// How often it was saved.
     pub version: Version,
     /// When and by whom it was created.

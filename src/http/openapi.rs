@@ -94,7 +94,8 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
 /// Adds what follows from an operation's path and method: path parameters, conditions, problems.
 fn describe(path: &str, method: Method, operation: &mut Operation) {
     let signed_in = operation.security.is_none();
-    let object = path.ends_with('}') || path.ends_with("/permissions");
+    let object =
+        path.ends_with('}') || path.ends_with("/permissions") || path.ends_with("/permission-defaults");
     let attachment = path.ends_with("/attach") || path.ends_with("/detach");
     let user = path.contains("/users");
     let publication = path.contains("/publications");
@@ -135,7 +136,7 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
     if matches!(method, Method::Post | Method::Put | Method::Patch | Method::Delete) && signed_in {
         if path.ends_with("/cancel") {
             respond(operation, "409", "The publication has ended");
-        } else if !publication && !path.ends_with("/join-token") {
+        } else if !publication && !path.ends_with("/join-token") && !path.ends_with("/permission-defaults") {
             respond(operation, "409", "The name is taken, or the object is in use");
         }
     }

@@ -62,6 +62,7 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
                 .merge(v1::appliances::traffic_routes())
                 .merge(v1::appliances::inspection_routes()),
         )
+        .nest("/permission-defaults", v1::permission_defaults::routes())
         .nest("/publications", v1::publications::routes())
         .nest("/users", v1::users::routes());
     OpenApiRouter::with_openapi(openapi::document())

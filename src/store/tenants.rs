@@ -1,12 +1,14 @@
 //! Tenants.
 
+use serde_json::Value;
 use sqlx::FromRow;
 use sqlx::types::Json;
 
 use super::error::violates;
 use super::tx::{SystemTx, TenantTx};
-use crate::access::permit::{AdministerTenants, Permit};
+use crate::access::permit::{Administer, AdministerTenants, Permit};
 use crate::clock::Timestamp;
+use crate::domain::defaults::{Defaults, TenantDefaults};
 use crate::domain::input::Report;
 use crate::domain::name::Name;
 use crate::domain::object::{By, Stamp};
@@ -18,8 +20,8 @@ use crate::error::{Error, Result};
 use crate::ids::TenantId;
 
 /// The columns of [`TenantRow`], of a table or alias `t`.
-pub(super) const COLUMNS: &str = "t.id AS tenant_id, t.parent_id, t.name, t.description, t.version, t.created_at, \
-     t.created_by, t.updated_at, t.updated_by";
+pub(super) const COLUMNS: &str = "t.id AS tenant_id, t.parent_id, t.name, t.description, t.own_defaults, t.enterprise_defaults, \
+     t.defaults_version, t.version, t.created_at, t.created_by, t.updated_at, t.updated_by";
 
 const NAME_TAKEN: &str = "tenants_name_taken";
 
@@ -29,6 +31,9 @@ pub(super) struct TenantRow {
     parent_id: Option<TenantId>,
     name: String,
     description: String,
+    own_defaults: Value,
+    enterprise_defaults: Value,
+    defaults_version: i64,
     version: i64,
     created_at: Timestamp,
     created_by: Option<Json<By>>,
@@ -43,11 +48,18 @@ impl TryFrom<TenantRow> for Tenant {
         let document = serde_json::json!({ "name": row.name, "description": row.description });
         let mut report = Report::new();
         let draft = TenantDraft::decode(&document, &mut report);
+        let own = Defaults::decode(&row.own_defaults, &mut report);
+        let enterprises = Defaults::decode(&row.enterprise_defaults, &mut report);
         let broken = || Error::Internal(format!("the stored tenant {} does not parse", row.tenant_id));
         Ok(Self {
             id: row.tenant_id,
             kind: if row.parent_id.is_none() { TenantKind::Provider } else { TenantKind::Enterprise },
             draft: draft.ok_or_else(broken)?,
+            defaults: TenantDefaults {
+                own: own.ok_or_else(broken)?,
+                enterprises: enterprises.ok_or_else(broken)?,
+                version: Version::new(row.defaults_version).ok_or_else(broken)?,
+            },
             version: Version::new(row.version).ok_or_else(broken)?,
             created: Stamp { at: row.created_at, by: row.created_by.map(|by| by.0) },
             updated: Stamp { at: row.updated_at, by: row.updated_by.map(|by| by.0) },
@@ -115,8 +127,9 @@ pub async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Page<Tenant>> 
 pub async fn insert(tx: &mut TenantTx, _: &Permit<AdministerTenants>, tenant: &Tenant) -> Result<()> {
     let parent = tx.tenant();
     sqlx::query(
-        "INSERT INTO tenants (id, parent_id, name, description, version, created_at, created_by, updated_at, updated_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO tenants (id, parent_id, name, description, version, created_at, created_by, updated_at, updated_by,
+                              enterprise_defaults)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(tenant.id)
     .bind(parent)
@@ -127,9 +140,36 @@ pub async fn insert(tx: &mut TenantTx, _: &Permit<AdministerTenants>, tenant: &T
     .bind(tenant.created.by.as_ref().map(Json))
     .bind(tenant.updated.at)
     .bind(tenant.updated.by.as_ref().map(Json))
+    .bind(tenant.defaults.enterprises.encode())
     .execute(tx.connection())
     .await
     .map_err(|error| taken(error, &tenant.draft.name))?;
+    Ok(())
+}
+
+/// Saves new permission defaults of the tenant. What a provider says for its enterprises is written on each of them.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn update_defaults(
+    tx: &mut TenantTx,
+    _: &Permit<Administer>,
+    tenant: &Tenant,
+    defaults: &TenantDefaults,
+) -> Result<()> {
+    sqlx::query("UPDATE tenants SET own_defaults = $2, defaults_version = $3 WHERE id = $1")
+        .bind(tenant.id)
+        .bind(defaults.own.encode())
+        .bind(defaults.version.number())
+        .execute(tx.connection())
+        .await?;
+    if tenant.kind == TenantKind::Provider && defaults.enterprises != tenant.defaults.enterprises {
+        sqlx::query("UPDATE tenants SET enterprise_defaults = $2 WHERE id = $1 OR parent_id = $1")
+            .bind(tenant.id)
+            .bind(defaults.enterprises.encode())
+            .execute(tx.connection())
+            .await?;
+    }
     Ok(())
 }
 

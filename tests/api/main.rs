@@ -14,6 +14,7 @@ mod lists;
 mod master_profiles;
 mod matrix;
 mod openapi;
+mod permission_defaults;
 mod permissions;
 mod publications;
 mod push;

@@ -293,6 +293,9 @@ async fn tenant_lines(world: &World, covered: &mut Covered) -> String {
                 json!({"username": "new", "password": "a long enough one", "role": "enterprise_operator"});
             let one = format!("/v1/tenants/{tenant}");
             let users = format!("{one}/users");
+            let defaults = format!("{one}/permission-defaults");
+            let defaults_template = "/v1/tenants/{tenant}/permission-defaults";
+            let less = json!({"defaults": {"service": {"enterprise_operator": "hide"}}});
             let first = format!("{users}/name:{tenant}-operator?dry_run=true");
             write!(lines, "  {role:32}").unwrap();
             for (word, method, template, path, body) in [
@@ -311,6 +314,14 @@ async fn tenant_lines(world: &World, covered: &mut Covered) -> String {
                     "/v1/tenants/{tenant}",
                     format!("{one}?dry_run=true"),
                     Some(&renamed),
+                ),
+                ("defaults", Method::GET, defaults_template, defaults.clone(), None),
+                (
+                    "put-defaults",
+                    Method::PUT,
+                    defaults_template,
+                    format!("{defaults}?dry_run=true"),
+                    Some(&less),
                 ),
                 ("users", Method::GET, "/v1/tenants/{tenant}/users", users.clone(), None),
                 (

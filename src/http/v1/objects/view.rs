@@ -4,8 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::access::matrix;
-use crate::app::objects::{Detail, Warning, WarningCode};
+use crate::app::objects::{Detail, RolePermission, Warning, WarningCode};
 use crate::domain::kind::Kind;
 use crate::domain::object::By;
 use crate::domain::page::{ListQuery, Page};
@@ -136,13 +135,14 @@ impl Common {
 
 /// The permission block of an object.
 pub(in crate::http) fn permissions(detail: &Detail) -> Vec<PermissionView> {
-    let object = &detail.object;
-    let view = |role: Role| PermissionView {
-        role,
-        permission: matrix::permission(role, object.kind(), &object.grants),
-        inherited: object.grants.set_for(role).is_none(),
-    };
-    Role::ALL.into_iter().map(view).collect()
+    detail.permissions.iter().copied().map(PermissionView::from).collect()
+}
+
+impl From<RolePermission> for PermissionView {
+    fn from(permission: RolePermission) -> Self {
+        let RolePermission { role, permission, inherited } = permission;
+        Self { role, permission, inherited }
+    }
 }
 
 impl RefView {
