@@ -5,6 +5,7 @@ pub mod alg_policies;
 pub mod appliances;
 pub mod auth;
 pub mod bootstrap;
+pub mod cloning;
 mod compilation;
 pub mod embedded;
 pub mod inspection;
@@ -17,6 +18,7 @@ pub mod scope;
 pub mod services;
 pub mod tenants;
 pub mod users;
+pub mod versions;
 
 use std::sync::Arc;
 

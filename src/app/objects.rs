@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::scope::{Precondition, Scope};
 use super::{alg_policies, compilation, references, services};
 use crate::access::matrix::{self, Viewer};
+use crate::access::permit::{Create, Edit, Permit};
 use crate::domain::appliance::ApplianceState;
 use crate::domain::input::{Code, FieldError, Report};
 use crate::domain::kind::Kind;
@@ -89,21 +90,27 @@ pub async fn create(mut scope: Scope, kind: Kind, mut document: Value, finish: F
     let mut report = Report::new();
     references::resolve(&mut scope, kind, &mut document, &mut report).await?;
     let (draft, grants) = decode(&scope.viewer, kind, &document, report)?;
+    let object = add(&mut scope, &permit, draft, grants.unwrap_or_default(), &document).await?;
+    answer(scope, object, finish).await
+}
+
+/// Adds an object that a document describes.
+pub(super) async fn add(
+    scope: &mut Scope,
+    permit: &Permit<Create>,
+    draft: Draft,
+    grants: Grants,
+    document: &Value,
+) -> Result<Object> {
     let stamp = scope.stamp();
-    let object = Object {
-        id: ObjectId::generate(),
-        draft,
-        grants: grants.unwrap_or_default(),
-        version: Version::FIRST,
-        created: stamp.clone(),
-        updated: stamp,
-    };
-    check(&mut scope, &object, &document).await?;
-    store::insert(&mut scope.tx, &permit, &object).await?;
-    if kind == Kind::Appliance {
+    let (id, version) = (ObjectId::generate(), Version::FIRST);
+    let object = Object { id, draft, grants, version, created: stamp.clone(), updated: stamp };
+    check(scope, &object, document).await?;
+    store::insert(&mut scope.tx, permit, &object).await?;
+    if object.kind() == Kind::Appliance {
         appliances::insert_state(&mut scope.tx, object.id).await?;
     }
-    answer(scope, object, finish).await
+    Ok(object)
 }
 
 /// Reads an object.
@@ -161,15 +168,28 @@ pub async fn change(
     let (mut draft, grants) = decode(&scope.viewer, kind, &document, report)?;
     draft.spec.keep_hidden(&saved.draft.spec, &hidden);
     let grants = grants.unwrap_or_else(|| saved.grants.clone());
+    let object = save(&mut scope, &permit, saved, draft, grants, &document).await?;
+    answer(scope, object, finish).await
+}
+
+/// Saves what a document says over what was saved before, if it is something else.
+pub(super) async fn save(
+    scope: &mut Scope,
+    permit: &Permit<Edit>,
+    saved: Object,
+    draft: Draft,
+    grants: Grants,
+    document: &Value,
+) -> Result<Object> {
     if draft == saved.draft && grants == saved.grants {
-        return answer(scope, saved, finish).await;
+        return Ok(saved);
     }
     keep_kind(&draft.spec, &saved.draft.spec)?;
     let updated = scope.stamp();
     let object = Object { draft, grants, version: saved.version.next(), updated, ..saved };
-    check(&mut scope, &object, &document).await?;
-    store::update(&mut scope.tx, &permit, &object).await?;
-    answer(scope, object, finish).await
+    check(scope, &object, document).await?;
+    store::update(&mut scope.tx, permit, &object).await?;
+    Ok(object)
 }
 
 /// Deletes an object that nothing refers to.

@@ -99,7 +99,8 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
     let attachment = path.ends_with("/attach") || path.ends_with("/detach");
     let user = path.contains("/users");
     let publication = path.contains("/publications");
-    let conditional = (object && method != Method::Get && !user) || attachment;
+    let restoring = path.ends_with("/restore");
+    let conditional = (object && method != Method::Get && !user) || attachment || restoring;
 
     let mut parameters = Vec::new();
     if path.contains("{tenant}") {
@@ -108,6 +109,9 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
     if path.contains("{id}") {
         let detail = if publication { "By id" } else { "By id, or by name as `name:example`" };
         parameters.push(parameter("id", ParameterIn::Path, true, detail));
+    }
+    if path.contains("{version}") {
+        parameters.push(parameter("version", ParameterIn::Path, true, "The number of a version"));
     }
     if conditional {
         let detail = "The ETag of the version that is changed";

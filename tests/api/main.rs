@@ -25,4 +25,5 @@ mod support;
 mod tenancy;
 mod tenants;
 mod users;
+mod versions;
 mod withdrawals;

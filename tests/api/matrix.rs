@@ -129,6 +129,10 @@ async fn object_line(
     let list_template = format!("/v1/tenants/{{tenant}}/{plural}");
     let template = format!("{list_template}/{{id}}");
     let permissions_template = format!("{template}/permissions");
+    let versions = format!("{template}/versions");
+    let version = format!("{versions}/{{version}}");
+    let (diff, restore) = (format!("{version}/diff"), format!("{version}/restore"));
+    let clone = format!("{template}/clone");
     let list = format!("/v1/tenants/acme/{plural}");
     let path = format!("{list}/{id}");
     let mut body = fields.clone();
@@ -154,6 +158,11 @@ async fn object_line(
             "/permissions?dry_run=true",
             Some(&json!({"service_provider_administrator": "edit"})),
         ),
+        ("clone", Method::POST, &clone, "/clone?dry_run=true", Some(&json!({"name": "clone"}))),
+        ("versions", Method::GET, &versions, "/versions", None),
+        ("version", Method::GET, &version, "/versions/1", None),
+        ("diff", Method::GET, &diff, "/versions/1/diff?against=1", None),
+        ("restore", Method::POST, &restore, "/versions/1/restore?dry_run=true", None),
     ] {
         let path = if suffix == "name" { format!("{list}/name:{name}") } else { format!("{path}{suffix}") };
         let (status, answer) = covered.call(api, method, template, &path, body).await;

@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use crate::app::AppState;
 use crate::domain::flow::Flow;
 use crate::domain::page::ListQuery;
+use crate::domain::version::Version;
 use crate::error::Error;
 use crate::http::problem::{Problem, Result};
 use crate::store::tx::Finish;
@@ -34,6 +35,10 @@ pub(in crate::http) struct After {
     /// The most items.
     pub(in crate::http) limit: usize,
 }
+
+/// The version that another one is compared with.
+#[derive(Debug)]
+pub(in crate::http) struct Against(pub(in crate::http) Version);
 
 /// The items of a reading when the caller does not say, and the most of them.
 const DEFAULT_LIMIT: usize = 100;
@@ -103,6 +108,26 @@ impl FromRequestParts<AppState> for After {
             }
         }
         Ok(wanted)
+    }
+}
+
+impl FromRequestParts<AppState> for Against {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
+        let mut against = None;
+        for (name, value) in parameters(parts)? {
+            match name.as_str() {
+                "against" if against.is_some() => return Err(bad(name, "is given twice")),
+                "against" => {
+                    let version = Version::parse(&value);
+                    against = Some(version.ok_or_else(|| bad(name, "is to be the number of a version"))?);
+                }
+                _ => return Err(unknown(name)),
+            }
+        }
+        let missing = || bad("against".to_owned(), "is to be the number of a version");
+        against.map(Self).ok_or_else(missing)
     }
 }
 
