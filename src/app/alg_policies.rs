@@ -166,11 +166,7 @@ async fn set_policy(
     finish: Finish,
 ) -> Result<Detail> {
     let permit = matrix::authorize_edit(&scope.viewer, &saved)?;
-    match precondition {
-        // The action names what it changes, so it can do without; a version that is named has to be current.
-        Precondition::Missing => {}
-        Precondition::Any | Precondition::OneOf(_) => precondition.check(saved.version)?,
-    }
+    precondition.check_if_given(saved.version)?;
     let mut draft = saved.draft.clone();
     match &mut draft.spec {
         Spec::SubProfile(SubProfile { alg_policy })

@@ -76,6 +76,17 @@ pub enum Precondition {
 }
 
 impl Precondition {
+    /// Holds the current version against it, for an action that names what it changes and so can do without.
+    ///
+    /// # Errors
+    /// [`Error::Stale`].
+    pub fn check_if_given(&self, current: Version) -> Result<()> {
+        match self {
+            Self::Missing => Ok(()),
+            Self::Any | Self::OneOf(_) => self.check(current),
+        }
+    }
+
     /// Holds the current version against it.
     ///
     /// # Errors

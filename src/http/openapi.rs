@@ -96,7 +96,8 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
     let signed_in = operation.security.is_none();
     let object =
         path.ends_with('}') || path.ends_with("/permissions") || path.ends_with("/permission-defaults");
-    let attachment = path.ends_with("/attach") || path.ends_with("/detach");
+    let actions = ["/attach", "/detach", "/suspend", "/resume"];
+    let attachment = actions.iter().any(|action| path.ends_with(action));
     let user = path.contains("/users");
     let publication = path.contains("/publications");
     let restoring = path.ends_with("/restore");

@@ -324,6 +324,20 @@ async fn tenant_lines(world: &World, covered: &mut Covered) -> String {
                     format!("{one}?dry_run=true"),
                     Some(&renamed),
                 ),
+                (
+                    "suspend",
+                    Method::POST,
+                    "/v1/tenants/{tenant}/suspend",
+                    format!("{one}/suspend?dry_run=true"),
+                    None,
+                ),
+                (
+                    "resume",
+                    Method::POST,
+                    "/v1/tenants/{tenant}/resume",
+                    format!("{one}/resume?dry_run=true"),
+                    None,
+                ),
                 ("defaults", Method::GET, defaults_template, defaults.clone(), None),
                 (
                     "put-defaults",
@@ -342,6 +356,13 @@ async fn tenant_lines(world: &World, covered: &mut Covered) -> String {
                 ),
                 ("delete-user", Method::DELETE, "/v1/tenants/{tenant}/users/{id}", first, None),
                 ("delete", Method::DELETE, "/v1/tenants/{tenant}", format!("{one}?dry_run=true"), None),
+                (
+                    "cascade",
+                    Method::DELETE,
+                    "/v1/tenants/{tenant}",
+                    format!("{one}?dry_run=true&cascade=true"),
+                    None,
+                ),
             ] {
                 let (status, _) = covered.call(&api, method, template, &path, body).await;
                 write!(lines, " {word} {status}").unwrap();
