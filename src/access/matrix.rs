@@ -4,56 +4,54 @@ use serde_json::{Map, Value};
 
 use super::actor::Actor;
 use super::permit::{Administer, AdministerTenants, Create, Edit, Permit, Read};
+use crate::domain::defaults::Defaults;
 use crate::domain::kind::Kind;
 use crate::domain::object::Object;
 use crate::domain::permission::{Grants, Permission};
 use crate::domain::role::Role;
+use crate::domain::tenant::{Tenant, TenantKind};
 use crate::error::{Error, Result};
 
-/// What a role may do with an object of a kind on which nothing is set.
+/// What a role may do with an object of a kind on which nothing is set, where no tenant says otherwise.
 #[must_use]
-pub fn default_permission(role: Role, kind: Kind) -> Permission {
-    match (role, kind) {
-        (
-            Role::EnterpriseAdministrator | Role::ServiceProviderAdministrator,
-            Kind::Service | Kind::AlgPolicy | Kind::MasterProfile | Kind::Appliance,
-        ) => Permission::Edit,
-        (
-            Role::EnterpriseOperator | Role::ServiceProviderOperator,
-            Kind::Service | Kind::AlgPolicy | Kind::MasterProfile | Kind::Appliance,
-        ) => Permission::Read,
+pub fn built_in(role: Role, kind: Kind) -> Permission {
+    match kind {
+        Kind::Service | Kind::AlgPolicy | Kind::SubProfile | Kind::MasterProfile | Kind::Appliance => {
+            if role.administers() { Permission::Edit } else { Permission::Read }
+        }
     }
 }
 
-/// What a role may do with an object.
-#[must_use]
-pub fn permission(role: Role, kind: Kind, grants: &Grants) -> Permission {
-    grants.set_for(role).unwrap_or_else(|| default_permission(role, kind))
-}
-
-/// Whether at least one role could still change the object.
-#[must_use]
-pub fn keeps_an_editor(kind: Kind, grants: &Grants) -> bool {
-    Role::ALL.into_iter().any(|role| permission(role, kind, grants) == Permission::Edit)
-}
-
-/// Whose eyes a query looks through: what it needs to leave out what is hidden.
+/// Whose eyes look at the objects of a tenant: what tells what they may see and do, and what a query needs to leave out
+/// what is hidden.
 #[derive(Debug, Clone)]
 pub struct Viewer {
     role: Role,
+    /// What sets defaults, the first of them counting.
+    layers: Vec<Defaults>,
     defaults: Value,
 }
 
 impl Viewer {
-    /// The eyes of an actor.
+    /// The eyes of an actor on a tenant.
     #[must_use]
-    pub fn of(actor: &Actor) -> Self {
+    pub fn of(actor: &Actor, tenant: &Tenant) -> Self {
+        Self::new(actor.role, layers(tenant))
+    }
+
+    /// The eyes of the installation itself, which makes the first objects of a tenant.
+    #[must_use]
+    pub fn installation() -> Self {
+        Self::new(Role::ServiceProviderAdministrator, Vec::new())
+    }
+
+    fn new(role: Role, layers: Vec<Defaults>) -> Self {
         let default = |kind: Kind| {
-            let permission = default_permission(actor.role, kind);
+            let permission = default_in(&layers, role, kind);
             (kind.to_string(), Value::from(permission.as_str()))
         };
         let defaults: Map<String, Value> = Kind::ALL.into_iter().map(default).collect();
-        Self { role: actor.role, defaults: Value::Object(defaults) }
+        Self { role, defaults: Value::Object(defaults), layers }
     }
 
     /// The role that looks.
@@ -67,14 +65,138 @@ impl Viewer {
     pub fn defaults(&self) -> &Value {
         &self.defaults
     }
+
+    /// What a role may do with objects of a kind on which nothing is set.
+    #[must_use]
+    pub fn default_permission(&self, role: Role, kind: Kind) -> Permission {
+        default_in(&self.layers, role, kind)
+    }
+
+    /// What a role may do with an object.
+    #[must_use]
+    pub fn permission(&self, role: Role, kind: Kind, grants: &Grants) -> Permission {
+        grants.set_for(role).unwrap_or_else(|| self.default_permission(role, kind))
+    }
+
+    /// The permissions of an object such that somebody can change it whatever the defaults become: roles that inherit
+    /// edit are written down when an administrator's permission is set and nobody else's is edit. `None` when there is
+    /// no such role.
+    #[must_use]
+    pub fn settle(&self, kind: Kind, grants: Grants) -> Option<Grants> {
+        let named = Role::ALL.into_iter().any(|role| grants.set_for(role) == Some(Permission::Edit));
+        settle(grants, named, Role::ALL.into_iter(), |role| self.default_permission(role, kind))
+    }
+}
+
+/// What sets a tenant's defaults, the first counting.
+fn layers(tenant: &Tenant) -> Vec<Defaults> {
+    let defaults = &tenant.defaults;
+    match tenant.kind {
+        TenantKind::Provider => vec![defaults.own.clone()],
+        TenantKind::Enterprise => vec![defaults.own.clone(), defaults.enterprises.clone()],
+    }
+}
+
+fn default_in(layers: &[Defaults], role: Role, kind: Kind) -> Permission {
+    let set = layers.iter().find_map(|layer| layer.set_for(role, kind));
+    set.unwrap_or_else(|| built_in(role, kind))
+}
+
+/// Writes down who inherits edit, unless an editor is named, or both administrators inherit: one of them always may
+/// edit by default.
+fn settle(
+    mut grants: Grants,
+    named: bool,
+    roles: impl Iterator<Item = Role>,
+    inherited: impl Fn(Role) -> Permission,
+) -> Option<Grants> {
+    let administrator_is_set =
+        Role::ALL.into_iter().any(|role| role.administers() && grants.set_for(role).is_some());
+    if named || !administrator_is_set {
+        return Some(grants);
+    }
+    let heir = |role: &Role| grants.set_for(*role).is_none() && inherited(*role) == Permission::Edit;
+    let heirs: Vec<Role> = roles.filter(heir).collect();
+    if heirs.is_empty() {
+        return None;
+    }
+    for role in heirs {
+        grants.set(role, Some(Permission::Edit));
+    }
+    Some(grants)
+}
+
+/// Whose defaults are changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefaultsOf {
+    /// The tenant's own.
+    Own,
+    /// Those that the provider gives its enterprises.
+    Enterprises,
+}
+
+/// What is wrong with new defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// No administrator would keep edit.
+    NoEditor(Kind),
+    /// A role would get more than the caller has.
+    AboveOwn(Kind, Role),
+}
+
+/// What a role may do with objects of a kind by a tenant's defaults, and whether someone else than the tenant says so.
+#[must_use]
+pub fn effective_default(tenant: &Tenant, of: DefaultsOf, role: Role, kind: Kind) -> (Permission, bool) {
+    let layers = layers_of(tenant, of);
+    let set = layers.first().and_then(|layer| layer.set_for(role, kind));
+    (default_in(&layers, role, kind), set.is_none())
+}
+
+fn layers_of(tenant: &Tenant, of: DefaultsOf) -> Vec<Defaults> {
+    match of {
+        DefaultsOf::Own => layers(tenant),
+        DefaultsOf::Enterprises => vec![tenant.defaults.enterprises.clone()],
+    }
+}
+
+/// Allows new defaults of a tenant, written down such that an administrator keeps edit whatever its provider says later.
+///
+/// # Errors
+/// All that is wrong with them.
+pub fn authorize_defaults(
+    role: Role,
+    tenant: &Tenant,
+    of: DefaultsOf,
+    new: &Defaults,
+) -> Result<Defaults, Vec<Refusal>> {
+    let before = layers_of(tenant, of);
+    let below = before.get(1..).unwrap_or_default();
+    let (mut settled, mut refusals) = (new.clone(), Vec::new());
+    for kind in Kind::ALL {
+        let grants = new.of(kind);
+        let administrators = || Role::ALL.into_iter().filter(|role| role.administers());
+        let named = administrators().any(|role| grants.set_for(role) == Some(Permission::Edit));
+        match settle(grants, named, administrators(), |role| default_in(below, role, kind)) {
+            Some(grants) => settled.set(kind, grants),
+            None => refusals.push(Refusal::NoEditor(kind)),
+        }
+        let own = default_in(&before, role, kind);
+        for other in Role::ALL {
+            let granted = new.set_for(other, kind).unwrap_or_else(|| default_in(below, other, kind));
+            if granted > own && granted > default_in(&before, other, kind) {
+                refusals.push(Refusal::AboveOwn(kind, other));
+            }
+        }
+    }
+    if refusals.is_empty() { Ok(settled) } else { Err(refusals) }
 }
 
 /// Allows seeing an object that is not hidden.
 ///
 /// # Errors
 /// [`Error::NotFound`] when it is hidden.
-pub fn authorize_read(role: Role, object: &Object) -> Result<Permit<Read>> {
-    match permission(role, object.kind(), &object.grants) {
+pub fn authorize_read(viewer: &Viewer, object: &Object) -> Result<Permit<Read>> {
+    match viewer.permission(viewer.role, object.kind(), &object.grants) {
         Permission::Read | Permission::Edit => Ok(Permit::issue(object.id)),
         Permission::Hide => Err(Error::NotFound),
     }
@@ -84,8 +206,8 @@ pub fn authorize_read(role: Role, object: &Object) -> Result<Permit<Read>> {
 ///
 /// # Errors
 /// [`Error::NotFound`] when it is hidden, [`Error::Forbidden`] when it can only be read.
-pub fn authorize_edit(role: Role, object: &Object) -> Result<Permit<Edit>> {
-    match permission(role, object.kind(), &object.grants) {
+pub fn authorize_edit(viewer: &Viewer, object: &Object) -> Result<Permit<Edit>> {
+    match viewer.permission(viewer.role, object.kind(), &object.grants) {
         Permission::Edit => Ok(Permit::issue(object.id)),
         Permission::Read => Err(Error::Forbidden("your role may read this object and not change it")),
         Permission::Hide => Err(Error::NotFound),
@@ -96,8 +218,8 @@ pub fn authorize_edit(role: Role, object: &Object) -> Result<Permit<Edit>> {
 ///
 /// # Errors
 /// [`Error::Forbidden`] when the role's default for the kind is not edit.
-pub fn authorize_create(role: Role, kind: Kind) -> Result<Permit<Create>> {
-    match default_permission(role, kind) {
+pub fn authorize_create(viewer: &Viewer, kind: Kind) -> Result<Permit<Create>> {
+    match viewer.default_permission(viewer.role, kind) {
         Permission::Edit => Ok(Permit::issue(kind)),
         Permission::Read | Permission::Hide => {
             Err(Error::Forbidden("your role may not create objects of this kind"))

@@ -11,6 +11,7 @@ use crate::domain::input::{Code, FieldError, Fields, Report};
 use crate::domain::kind::Kind;
 use crate::domain::object::{Object, Spec};
 use crate::domain::overlap::{Overlap, never_matches, overlaps};
+use crate::domain::profile::{MasterProfile, SubProfile};
 use crate::domain::reference::ObjectRef;
 use crate::error::{Error, Result};
 use crate::ids::ObjectId;
@@ -100,7 +101,7 @@ pub async fn attach(
 ) -> Result<Detail> {
     scope.tx.serialize_writes().await?;
     let policy = objects::find(&mut scope, Kind::AlgPolicy, policy).await?;
-    let policy = matrix::authorize_read(scope.actor.role, &policy)?;
+    let policy = matrix::authorize_read(&scope.viewer, &policy)?;
     let profile = profile(&mut scope, document).await?;
     set_policy(scope, profile, precondition, |_| Some(policy.target()), finish).await
 }
@@ -123,7 +124,7 @@ pub async fn detach(
     set_policy(scope, profile, precondition, without, finish).await
 }
 
-/// Reads `{ "profile": "<id>" }`.
+/// Reads `{ "profile": "<id>" }`: a profile that can hold a policy, of either kind.
 async fn profile(scope: &mut Scope, document: &Value) -> Result<Object> {
     let mut report = Report::new();
     let reference = Fields::open(document, &mut report).and_then(|mut fields| {
@@ -134,14 +135,27 @@ async fn profile(scope: &mut Scope, document: &Value) -> Result<Object> {
     let Some(reference) = reference.filter(|_| report.is_empty()) else {
         return Err(Error::Invalid(report.into_errors()));
     };
-    let profile = store::find(&mut scope.tx, &scope.viewer, Kind::MasterProfile, &reference).await?;
-    profile.ok_or_else(|| {
-        Error::field(FieldError {
-            pointer: "/profile".to_owned(),
-            code: Code::NoSuchObject,
-            detail: "there is no such profile".to_owned(),
-        })
-    })
+    let fail = |code: Code, detail: &str| {
+        let (pointer, detail) = ("/profile".to_owned(), detail.to_owned());
+        Err(Error::field(FieldError { pointer, code, detail }))
+    };
+    let master = store::find(&mut scope.tx, &scope.viewer, Kind::MasterProfile, &reference).await?;
+    let sub = store::find(&mut scope.tx, &scope.viewer, Kind::SubProfile, &reference).await?;
+    match (master, sub) {
+        (Some(profile), None) if holds_sub_profiles(&profile) => fail(
+            Code::Conflict,
+            "a standard master profile holds sub-profiles; attach the policy to its system one",
+        ),
+        (Some(profile), None) | (None, Some(profile)) => Ok(profile),
+        (Some(_), Some(_)) => {
+            fail(Code::Conflict, "a master profile and a sub-profile have this name; say which one by its id")
+        }
+        (None, None) => fail(Code::NoSuchObject, "there is no such profile"),
+    }
+}
+
+fn holds_sub_profiles(profile: &Object) -> bool {
+    matches!(profile.draft.spec, Spec::MasterProfile(MasterProfile::Standard { .. }))
 }
 
 async fn set_policy(
@@ -151,15 +165,16 @@ async fn set_policy(
     choose: impl FnOnce(Option<ObjectId>) -> Option<ObjectId>,
     finish: Finish,
 ) -> Result<Detail> {
-    let permit = matrix::authorize_edit(scope.actor.role, &saved)?;
-    match precondition {
-        // The action names what it changes, so it can do without; a version that is named has to be current.
-        Precondition::Missing => {}
-        Precondition::Any | Precondition::OneOf(_) => precondition.check(saved.version)?,
-    }
+    let permit = matrix::authorize_edit(&scope.viewer, &saved)?;
+    precondition.check_if_given(saved.version)?;
     let mut draft = saved.draft.clone();
-    if let Spec::MasterProfile(profile) = &mut draft.spec {
-        profile.alg_policy = choose(profile.alg_policy);
+    match &mut draft.spec {
+        Spec::SubProfile(SubProfile { alg_policy })
+        | Spec::MasterProfile(MasterProfile::Basic { alg_policy }) => *alg_policy = choose(*alg_policy),
+        Spec::Service(_)
+        | Spec::AlgPolicy(_)
+        | Spec::MasterProfile(MasterProfile::Standard { .. })
+        | Spec::Appliance(_) => return Err(Error::Internal("a profile that holds no policy".to_owned())),
     }
     if draft == saved.draft {
         return objects::answer(scope, saved, finish).await;

@@ -1,6 +1,6 @@
 //! First start: the provider, its administrator and the signing key.
 
-use crate::access::matrix;
+use crate::access::matrix::{self, Viewer};
 use crate::access::password::PasswordHasher;
 use crate::access::token::{Secret, SigningKeys, StoredKey};
 use crate::clock::{Clock, Timestamp};
@@ -107,7 +107,7 @@ async fn insert_administrator(
 
 /// Adds the master profile that every tenant starts with.
 pub(super) async fn insert_default_profile(tx: &mut TenantTx, stamp: &Stamp) -> Result<()> {
-    let permit = matrix::authorize_create(Role::ServiceProviderAdministrator, Kind::MasterProfile)?;
+    let permit = matrix::authorize_create(&Viewer::installation(), Kind::MasterProfile)?;
     let profile = Object {
         id: ObjectId::generate(),
         draft: Draft {

@@ -66,7 +66,7 @@ pub(super) fn changed(outcome: &Result<Compiled, CompileError>, stored: &store::
 pub(super) fn appliance(object: &Object) -> Result<&Appliance> {
     match &object.draft.spec {
         Spec::Appliance(appliance) => Ok(appliance),
-        Spec::Service(_) | Spec::AlgPolicy(_) | Spec::MasterProfile(_) => {
+        Spec::Service(_) | Spec::AlgPolicy(_) | Spec::SubProfile(_) | Spec::MasterProfile(_) => {
             Err(Error::Internal(format!("the object {} is no appliance", object.id)))
         }
     }
@@ -79,7 +79,7 @@ pub(super) async fn hidden(scope: &mut Scope) -> Result<Hidden> {
         match named.kind {
             Kind::AlgPolicy => drop(hidden.policies.insert(named.id.to_string())),
             Kind::Service => drop(hidden.services.insert(named.name)),
-            Kind::MasterProfile | Kind::Appliance => {}
+            Kind::SubProfile | Kind::MasterProfile | Kind::Appliance => {}
         }
     }
     Ok(hidden)

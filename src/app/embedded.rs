@@ -2,7 +2,7 @@
 
 use super::AppState;
 use super::bootstrap::name;
-use crate::access::matrix;
+use crate::access::matrix::{self, Viewer};
 use crate::access::token::Secret;
 use crate::domain::appliance::Appliance;
 use crate::domain::kind::Kind;
@@ -65,7 +65,7 @@ pub async fn claim(state: &AppState, credential: Option<&Secret>) -> Result<Clai
 
 async fn insert(tx: &mut TenantTx, stamp: &Stamp) -> Result<ObjectId> {
     tx.serialize_writes().await?;
-    let permit = matrix::authorize_create(Role::ServiceProviderAdministrator, Kind::Appliance)?;
+    let permit = matrix::authorize_create(&Viewer::installation(), Kind::Appliance)?;
     let appliance = Object {
         id: ObjectId::generate(),
         draft: Draft {

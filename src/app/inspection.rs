@@ -11,11 +11,10 @@ use pinhole_proto::v1;
 
 use super::scope::Scope;
 use super::{compilation, objects};
-use crate::compiler::Hidden;
+use crate::compiler::{self, Hidden, Inputs};
 use crate::domain::alg_protocol::AlgProtocol;
 use crate::domain::flow::Flow;
 use crate::domain::kind::Kind;
-use crate::domain::object::{Object, Spec};
 use crate::domain::reference::ObjectRef;
 use crate::domain::service::Transport;
 use crate::error::{Named, Result};
@@ -73,12 +72,17 @@ pub async fn explain(mut scope: Scope, appliance: &ObjectRef, flow: Flow) -> Res
         return Ok(Inspection { verdict, revision: None, policy: None, master_profile: None });
     };
     let related = store::references(&mut scope.tx, &scope.viewer, &[&appliance]).await?;
+    let inputs: Inputs =
+        store::reachable_regardless(&mut scope.tx, &[appliance.id]).await?.into_iter().collect();
     let hidden = compilation::hidden(&mut scope).await?;
     scope.tx.finish(Finish::Commit).await?;
 
     let config = compilation::open(appliance.id, &revision.config)?;
     let policy = policy_of(&config);
-    let profile = related.into_values().find(|profile| gives(profile, policy.as_ref()));
+    // An object that was deleted meanwhile gives nothing any more.
+    let now = compiler::policy_of(compilation::appliance(&appliance)?, &inputs).unwrap_or_default();
+    let given = now == policy.as_ref().map(|policy| policy.id);
+    let profile = related.into_values().find(|_| given);
     Ok(Inspection {
         verdict: judge(&config, flow, &hidden),
         revision: Some(revision.id),
@@ -96,13 +100,6 @@ fn policy_of(config: &v1::GatewayConfig) -> Option<Named> {
     let alg = config.algs.first()?;
     let id: ObjectId = alg.policy_id.parse().ok()?;
     Some(Named { kind: Kind::AlgPolicy, id, name: alg.policy_name.clone() })
-}
-
-fn gives(profile: &Object, policy: Option<&Named>) -> bool {
-    match &profile.draft.spec {
-        Spec::MasterProfile(profile) => profile.alg_policy == policy.map(|policy| policy.id),
-        Spec::Service(_) | Spec::AlgPolicy(_) | Spec::Appliance(_) => false,
-    }
 }
 
 fn judge(config: &v1::GatewayConfig, flow: Flow, hidden: &Hidden) -> Verdict {

@@ -5,10 +5,12 @@ pub mod alg_policies;
 pub mod appliances;
 pub mod auth;
 pub mod bootstrap;
+pub mod cloning;
 mod compilation;
 pub mod embedded;
 pub mod inspection;
 pub mod objects;
+pub mod permission_defaults;
 pub mod permissions;
 pub mod publications;
 mod references;
@@ -16,6 +18,7 @@ pub mod scope;
 pub mod services;
 pub mod tenants;
 pub mod users;
+pub mod versions;
 
 use std::sync::Arc;
 

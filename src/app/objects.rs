@@ -4,15 +4,17 @@ use serde_json::Value;
 
 use super::scope::{Precondition, Scope};
 use super::{alg_policies, compilation, references, services};
-use crate::access::matrix;
+use crate::access::matrix::{self, Viewer};
+use crate::access::permit::{Create, Edit, Permit};
 use crate::domain::appliance::ApplianceState;
-use crate::domain::input::{FieldError, Report};
+use crate::domain::input::{Code, FieldError, Report};
 use crate::domain::kind::Kind;
 use crate::domain::merge_patch::merge_patch;
 use crate::domain::object::{Draft, Object, Spec};
 use crate::domain::page::{ListQuery, Page};
 use crate::domain::permission::{Grants, Permission};
 use crate::domain::reference::ObjectRef;
+use crate::domain::role::Role;
 use crate::domain::version::Version;
 use crate::error::{Error, Result};
 use crate::ids::ObjectId;
@@ -27,6 +29,8 @@ pub struct Detail {
     pub object: Object,
     /// What the caller may do with it.
     pub my_permission: Permission,
+    /// What each role may do with it.
+    pub permissions: Vec<RolePermission>,
     /// The objects that it refers to.
     pub related: Related,
     /// Who refers to it.
@@ -35,6 +39,17 @@ pub struct Detail {
     pub warnings: Vec<Warning>,
     /// How it is, when it is an appliance.
     pub state: Option<ApplianceState>,
+}
+
+/// What a role may do with an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RolePermission {
+    /// The role.
+    pub role: Role,
+    /// What it may do.
+    pub permission: Permission,
+    /// Whether it is the role's default, nothing being set on the object.
+    pub inherited: bool,
 }
 
 /// Something that is accepted and yet hardly meant.
@@ -70,26 +85,32 @@ pub enum Change {
 /// # Errors
 /// [`Error::Forbidden`], [`Error::Invalid`], [`Error::NameTaken`].
 pub async fn create(mut scope: Scope, kind: Kind, mut document: Value, finish: Finish) -> Result<Detail> {
-    let permit = matrix::authorize_create(scope.actor.role, kind)?;
+    let permit = matrix::authorize_create(&scope.viewer, kind)?;
     scope.tx.serialize_writes().await?;
     let mut report = Report::new();
     references::resolve(&mut scope, kind, &mut document, &mut report).await?;
-    let (draft, grants) = decode(kind, &document, report)?;
+    let (draft, grants) = decode(&scope.viewer, kind, &document, report)?;
+    let object = add(&mut scope, &permit, draft, grants.unwrap_or_default(), &document).await?;
+    answer(scope, object, finish).await
+}
+
+/// Adds an object that a document describes.
+pub(super) async fn add(
+    scope: &mut Scope,
+    permit: &Permit<Create>,
+    draft: Draft,
+    grants: Grants,
+    document: &Value,
+) -> Result<Object> {
     let stamp = scope.stamp();
-    let object = Object {
-        id: ObjectId::generate(),
-        draft,
-        grants: grants.unwrap_or_default(),
-        version: Version::FIRST,
-        created: stamp.clone(),
-        updated: stamp,
-    };
-    check(&mut scope, &object, &document).await?;
-    store::insert(&mut scope.tx, &permit, &object).await?;
-    if kind == Kind::Appliance {
+    let (id, version) = (ObjectId::generate(), Version::FIRST);
+    let object = Object { id, draft, grants, version, created: stamp.clone(), updated: stamp };
+    check(scope, &object, document).await?;
+    store::insert(&mut scope.tx, permit, &object).await?;
+    if object.kind() == Kind::Appliance {
         appliances::insert_state(&mut scope.tx, object.id).await?;
     }
-    answer(scope, object, finish).await
+    Ok(object)
 }
 
 /// Reads an object.
@@ -127,7 +148,7 @@ pub async fn change(
 ) -> Result<Detail> {
     scope.tx.serialize_writes().await?;
     let saved = find(&mut scope, kind, reference).await?;
-    let permit = matrix::authorize_edit(scope.actor.role, &saved)?;
+    let permit = matrix::authorize_edit(&scope.viewer, &saved)?;
     precondition.check(saved.version)?;
 
     let visible = store::references(&mut scope.tx, &scope.viewer, &[&saved]).await?;
@@ -144,17 +165,31 @@ pub async fn change(
     };
     let mut report = Report::new();
     references::resolve(&mut scope, kind, &mut document, &mut report).await?;
-    let (mut draft, grants) = decode(kind, &document, report)?;
+    let (mut draft, grants) = decode(&scope.viewer, kind, &document, report)?;
     draft.spec.keep_hidden(&saved.draft.spec, &hidden);
     let grants = grants.unwrap_or_else(|| saved.grants.clone());
+    let object = save(&mut scope, &permit, saved, draft, grants, &document).await?;
+    answer(scope, object, finish).await
+}
+
+/// Saves what a document says over what was saved before, if it is something else.
+pub(super) async fn save(
+    scope: &mut Scope,
+    permit: &Permit<Edit>,
+    saved: Object,
+    draft: Draft,
+    grants: Grants,
+    document: &Value,
+) -> Result<Object> {
     if draft == saved.draft && grants == saved.grants {
-        return answer(scope, saved, finish).await;
+        return Ok(saved);
     }
+    keep_kind(&draft.spec, &saved.draft.spec)?;
     let updated = scope.stamp();
     let object = Object { draft, grants, version: saved.version.next(), updated, ..saved };
-    check(&mut scope, &object, &document).await?;
-    store::update(&mut scope.tx, &permit, &object).await?;
-    answer(scope, object, finish).await
+    check(scope, &object, document).await?;
+    store::update(&mut scope.tx, permit, &object).await?;
+    Ok(object)
 }
 
 /// Deletes an object that nothing refers to.
@@ -171,7 +206,7 @@ pub async fn delete(
 ) -> Result<()> {
     scope.tx.serialize_writes().await?;
     let object = find(&mut scope, kind, reference).await?;
-    let permit = matrix::authorize_edit(scope.actor.role, &object)?;
+    let permit = matrix::authorize_edit(&scope.viewer, &object)?;
     precondition.check(object.version)?;
     let mut uses = store::used_by(&mut scope.tx, &scope.viewer, &[object.id]).await?;
     match store::delete(&mut scope.tx, &permit).await {
@@ -206,6 +241,7 @@ async fn details(scope: &mut Scope, objects: Vec<Object>) -> Result<Vec<Detail>>
     let ids: Vec<ObjectId> = objects.iter().map(|object| object.id).collect();
     let mut uses = store::used_by(&mut scope.tx, &scope.viewer, &ids).await?;
     let mut states = compilation::states(scope, &objects).await?;
+    let viewer = &scope.viewer;
     let detail = |mut object: Object| {
         object.draft.spec.drop_hidden(&|id| !related.contains_key(&id));
         let links = object.draft.spec.links();
@@ -214,7 +250,8 @@ async fn details(scope: &mut Scope, objects: Vec<Object>) -> Result<Vec<Detail>>
             .filter_map(|link| related.get(&link.to).map(|target| (link.to, target.clone())))
             .collect();
         Detail {
-            my_permission: matrix::permission(scope.actor.role, object.kind(), &object.grants),
+            my_permission: viewer.permission(viewer.role(), object.kind(), &object.grants),
+            permissions: permissions(viewer, &object),
             warnings: alg_policies::warnings(&object.draft.spec, &related),
             uses: uses.remove(&object.id).unwrap_or_default(),
             state: states.remove(&object.id),
@@ -225,16 +262,50 @@ async fn details(scope: &mut Scope, objects: Vec<Object>) -> Result<Vec<Detail>>
     Ok(objects.into_iter().map(detail).collect())
 }
 
-fn decode(kind: Kind, document: &Value, mut report: Report) -> Result<(Draft, Option<Grants>)> {
-    let decoded = Draft::decode(kind, document, &mut report);
-    if let Some((_, Some(grants))) = &decoded
-        && !matrix::keeps_an_editor(kind, grants)
-    {
-        report.error_at("/permissions", super::permissions::NO_EDITOR.0, super::permissions::NO_EDITOR.1);
+fn permissions(viewer: &Viewer, object: &Object) -> Vec<RolePermission> {
+    let of = |role: Role| RolePermission {
+        role,
+        permission: viewer.permission(role, object.kind(), &object.grants),
+        inherited: object.grants.set_for(role).is_none(),
+    };
+    Role::ALL.into_iter().map(of).collect()
+}
+
+fn decode(
+    viewer: &Viewer,
+    kind: Kind,
+    document: &Value,
+    mut report: Report,
+) -> Result<(Draft, Option<Grants>)> {
+    let mut decoded = Draft::decode(kind, document, &mut report);
+    if let Some((_, grants @ Some(_))) = &mut decoded {
+        *grants = grants.take().and_then(|grants| viewer.settle(kind, grants));
+        if grants.is_none() {
+            report.error_at("/permissions", super::permissions::NO_EDITOR.0, super::permissions::NO_EDITOR.1);
+        }
     }
     match decoded {
         Some(decoded) if report.is_empty() => Ok(decoded),
         Some(_) | None => Err(Error::Invalid(report.into_errors())),
+    }
+}
+
+/// Refuses to make a basic master profile a standard one, or the other way round: references that the caller may not
+/// see would be lost.
+fn keep_kind(spec: &Spec, saved: &Spec) -> Result<()> {
+    match (spec, saved) {
+        (Spec::MasterProfile(profile), Spec::MasterProfile(saved)) if profile.kind() != saved.kind() => {
+            let detail = "the kind of a master profile cannot be changed; create another one".to_owned();
+            Err(Error::field(FieldError { pointer: "/kind".to_owned(), code: Code::Conflict, detail }))
+        }
+        (
+            Spec::Service(_)
+            | Spec::AlgPolicy(_)
+            | Spec::SubProfile(_)
+            | Spec::MasterProfile(_)
+            | Spec::Appliance(_),
+            _,
+        ) => Ok(()),
     }
 }
 
@@ -243,7 +314,7 @@ async fn check(scope: &mut Scope, object: &Object, document: &Value) -> Result<(
     let errors: Vec<FieldError> = match &object.draft.spec {
         Spec::Service(service) => services::check(scope, object.id, service).await?,
         Spec::AlgPolicy(policy) => alg_policies::check(scope, policy, document).await?,
-        Spec::MasterProfile(_) | Spec::Appliance(_) => Vec::new(),
+        Spec::SubProfile(_) | Spec::MasterProfile(_) | Spec::Appliance(_) => Vec::new(),
     };
     if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
 }

@@ -31,14 +31,15 @@ pub async fn change(
 ) -> Result<Detail> {
     scope.tx.serialize_writes().await?;
     let saved = objects::find(&mut scope, kind, reference).await?;
-    let permit = matrix::authorize_edit(scope.actor.role, &saved)?;
+    let permit = matrix::authorize_edit(&scope.viewer, &saved)?;
     precondition.check(saved.version)?;
     let mut report = Report::new();
-    let grants = saved.grants.decode_change(document, &mut report);
-    if grants.as_ref().is_some_and(|grants| !matrix::keeps_an_editor(kind, grants)) {
+    let changed = saved.grants.decode_change(document, &mut report);
+    let Some(changed) = changed.filter(|_| report.is_empty()) else {
+        return Err(Error::Invalid(report.into_errors()));
+    };
+    let Some(grants) = scope.viewer.settle(kind, changed) else {
         report.error(NO_EDITOR.0, NO_EDITOR.1);
-    }
-    let Some(grants) = grants.filter(|_| report.is_empty()) else {
         return Err(Error::Invalid(report.into_errors()));
     };
     if grants == saved.grants {

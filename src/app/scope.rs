@@ -51,7 +51,7 @@ impl AppState {
         };
         let tenant = tenant.ok_or(Error::NotFound)?;
         tx.act_on(&tenant).await?;
-        let viewer = Viewer::of(&actor);
+        let viewer = Viewer::of(&actor, &tenant);
         Ok(Scope { tx, actor, tenant, viewer, now })
     }
 
@@ -76,6 +76,17 @@ pub enum Precondition {
 }
 
 impl Precondition {
+    /// Holds the current version against it, for an action that names what it changes and so can do without.
+    ///
+    /// # Errors
+    /// [`Error::Stale`].
+    pub fn check_if_given(&self, current: Version) -> Result<()> {
+        match self {
+            Self::Missing => Ok(()),
+            Self::Any | Self::OneOf(_) => self.check(current),
+        }
+    }
+
     /// Holds the current version against it.
     ///
     /// # Errors

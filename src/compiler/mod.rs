@@ -46,6 +46,14 @@ pub enum CompileError {
     },
 }
 
+/// The policy that an appliance would be given now; `None` when no profile gives it one.
+///
+/// # Errors
+/// [`CompileError::Missing`].
+pub fn policy_of(appliance: &Appliance, inputs: &Inputs) -> Result<Option<ObjectId>, CompileError> {
+    Ok(resolve::policy_of(appliance, inputs)?.map(|resolved| resolved.id))
+}
+
 /// Compiles what an appliance is to run.
 ///
 /// # Errors

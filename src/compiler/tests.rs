@@ -48,7 +48,9 @@ fn appliance() -> Appliance {
     });
     match object(99, Kind::Appliance, document).draft.spec {
         Spec::Appliance(appliance) => appliance,
-        other @ (Spec::Service(_) | Spec::AlgPolicy(_) | Spec::MasterProfile(_)) => panic!("{other:?}"),
+        other @ (Spec::Service(_) | Spec::AlgPolicy(_) | Spec::SubProfile(_) | Spec::MasterProfile(_)) => {
+            panic!("{other:?}")
+        }
     }
 }
 
@@ -72,7 +74,7 @@ impl Scenario {
     fn is_refused(&self) -> bool {
         let services = self.services.iter().filter_map(|object| match &object.draft.spec {
             Spec::Service(service) => Some((object.id, service.clone())),
-            Spec::AlgPolicy(_) | Spec::MasterProfile(_) | Spec::Appliance(_) => None,
+            Spec::AlgPolicy(_) | Spec::SubProfile(_) | Spec::MasterProfile(_) | Spec::Appliance(_) => None,
         });
         !overlaps(&self.policy, &services.collect()).is_empty()
     }
@@ -181,6 +183,32 @@ fn without_a_profile_or_a_policy_all_five_are_on() {
     let on: Vec<(i32, bool)> = compiled.config.algs.iter().map(|alg| (alg.protocol, alg.enabled)).collect();
     assert_eq!(on, [(1, true), (2, true), (3, true), (4, true), (5, true)]);
     assert!(compiled.config.algs.iter().all(|alg| alg.services.is_empty() && alg.policy_id.is_empty()));
+}
+
+#[test]
+fn a_standard_profile_gives_what_its_sub_profile_has() {
+    const SUB: u128 = 3;
+    let mut policy = AlgPolicy::default();
+    policy.sip.enabled = false;
+    let scenario = Scenario { services: Vec::new(), policy };
+    let basic = compile(&appliance(), &scenario.objects().into_iter().collect()).unwrap();
+    let standard = |sub: serde_json::Value, policy: serde_json::Value| {
+        let mut objects = scenario.objects();
+        objects.retain(|object| object.id != id(PROFILE));
+        let document = json!({"name": "mp", "kind": "standard", "sub_profiles": {"system": sub}});
+        objects.push(object(PROFILE, Kind::MasterProfile, document));
+        let document = json!({"name": "sub", "kind": "system", "alg_policy": policy});
+        objects.push(object(SUB, Kind::SubProfile, document));
+        compile(&appliance(), &objects.into_iter().collect())
+    };
+    assert_eq!(standard(json!(id(SUB)), json!(id(POLICY))).unwrap(), basic);
+    let mut bare = appliance();
+    bare.master_profile = None;
+    let without = compile(&bare, &Inputs::default()).unwrap();
+    assert_eq!(standard(json!(id(SUB)), json!(null)).unwrap(), without);
+    assert_eq!(standard(json!(null), json!(id(POLICY))).unwrap(), without);
+    let missing = CompileError::Missing { kind: Kind::SubProfile, id: id(5) };
+    assert_eq!(standard(json!(id(5)), json!(null)).unwrap_err(), missing);
 }
 
 #[test]

@@ -12,6 +12,8 @@ pub enum Kind {
     Service,
     /// An ALG policy.
     AlgPolicy,
+    /// A sub-profile.
+    SubProfile,
     /// A master profile.
     MasterProfile,
     /// An appliance.
@@ -20,7 +22,8 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Service, Self::AlgPolicy, Self::MasterProfile, Self::Appliance];
+    pub const ALL: [Self; 5] =
+        [Self::Service, Self::AlgPolicy, Self::SubProfile, Self::MasterProfile, Self::Appliance];
 
     /// The word that stands for the kind in the database and in answers.
     #[must_use]
@@ -28,6 +31,7 @@ impl Kind {
         match self {
             Self::Service => "service",
             Self::AlgPolicy => "alg_policy",
+            Self::SubProfile => "sub_profile",
             Self::MasterProfile => "master_profile",
             Self::Appliance => "appliance",
         }
@@ -39,6 +43,7 @@ impl Kind {
         match self {
             Self::Service => "services",
             Self::AlgPolicy => "alg-policies",
+            Self::SubProfile => "sub-profiles",
             Self::MasterProfile => "master-profiles",
             Self::Appliance => "appliances",
         }
@@ -50,6 +55,7 @@ impl Kind {
         match self {
             Self::Service => "service",
             Self::AlgPolicy => "ALG policy",
+            Self::SubProfile => "sub-profile",
             Self::MasterProfile => "master profile",
             Self::Appliance => "appliance",
         }

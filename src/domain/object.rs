@@ -10,7 +10,7 @@ use super::input::{Fields, Report};
 use super::kind::Kind;
 use super::name::{Description, Name, Tags};
 use super::permission::Grants;
-use super::profile::MasterProfile;
+use super::profile::{MasterProfile, SubProfile};
 use super::service::Service;
 use super::version::Version;
 use crate::clock::Timestamp;
@@ -121,6 +121,8 @@ pub enum Spec {
     Service(Service),
     /// An ALG policy.
     AlgPolicy(AlgPolicy),
+    /// A sub-profile.
+    SubProfile(SubProfile),
     /// A master profile.
     MasterProfile(MasterProfile),
     /// An appliance.
@@ -143,6 +145,7 @@ impl Spec {
         match self {
             Self::Service(_) => Kind::Service,
             Self::AlgPolicy(_) => Kind::AlgPolicy,
+            Self::SubProfile(_) => Kind::SubProfile,
             Self::MasterProfile(_) => Kind::MasterProfile,
             Self::Appliance(_) => Kind::Appliance,
         }
@@ -153,6 +156,7 @@ impl Spec {
         match kind {
             Kind::Service => Service::decode(fields, report).map(Self::Service),
             Kind::AlgPolicy => AlgPolicy::decode(fields, report).map(Self::AlgPolicy),
+            Kind::SubProfile => SubProfile::decode(fields, report).map(Self::SubProfile),
             Kind::MasterProfile => MasterProfile::decode(fields, report).map(Self::MasterProfile),
             Kind::Appliance => Appliance::decode(fields, report).map(Self::Appliance),
         }
@@ -164,6 +168,7 @@ impl Spec {
         match self {
             Self::Service(service) => service.encode(),
             Self::AlgPolicy(policy) => policy.encode(),
+            Self::SubProfile(profile) => profile.encode(),
             Self::MasterProfile(profile) => profile.encode(),
             Self::Appliance(appliance) => appliance.encode(),
         }
@@ -182,7 +187,9 @@ impl Spec {
                     .flat_map(of)
                     .collect()
             }
-            Self::MasterProfile(profile) => links_of("alg_policy", &profile.alg_policy),
+            Self::SubProfile(SubProfile { alg_policy })
+            | Self::MasterProfile(MasterProfile::Basic { alg_policy }) => links_of("alg_policy", alg_policy),
+            Self::MasterProfile(MasterProfile::Standard { system }) => links_of("system", system),
             Self::Appliance(appliance) => links_of("master_profile", &appliance.master_profile),
         }
     }
@@ -196,7 +203,11 @@ impl Spec {
                     policy.protocol_mut(protocol).services.retain(|id| !hidden(*id));
                 }
             }
-            Self::MasterProfile(profile) => profile.alg_policy = profile.alg_policy.filter(|id| !hidden(*id)),
+            Self::SubProfile(profile) => profile.alg_policy = profile.alg_policy.filter(|id| !hidden(*id)),
+            Self::MasterProfile(profile) => {
+                let target = profile.target_mut();
+                *target = target.filter(|id| !hidden(*id));
+            }
             Self::Appliance(appliance) => {
                 appliance.master_profile = appliance.master_profile.filter(|id| !hidden(*id));
             }
@@ -213,14 +224,25 @@ impl Spec {
                     policy.protocol_mut(protocol).services.extend(kept);
                 }
             }
-            (Self::MasterProfile(profile), Self::MasterProfile(saved)) => {
+            (Self::SubProfile(profile), Self::SubProfile(saved)) => {
                 profile.alg_policy = profile.alg_policy.or(saved.alg_policy.filter(|id| hidden(*id)));
+            }
+            (Self::MasterProfile(profile), Self::MasterProfile(saved)) if profile.kind() == saved.kind() => {
+                let target = profile.target_mut();
+                *target = target.or(saved.target().filter(|id| hidden(*id)));
             }
             (Self::Appliance(appliance), Self::Appliance(saved)) => {
                 let kept = saved.master_profile.filter(|id| hidden(*id));
                 appliance.master_profile = appliance.master_profile.or(kept);
             }
-            (Self::Service(_) | Self::AlgPolicy(_) | Self::MasterProfile(_) | Self::Appliance(_), _) => {}
+            (
+                Self::Service(_)
+                | Self::AlgPolicy(_)
+                | Self::SubProfile(_)
+                | Self::MasterProfile(_)
+                | Self::Appliance(_),
+                _,
+            ) => {}
         }
     }
 }
@@ -252,7 +274,11 @@ pub fn places(kind: Kind, document: &Value) -> Vec<Place> {
                     .map(move |index| Place { pointer: format!("{list}/{index}"), kind: Kind::Service })
             })
             .collect(),
-        Kind::MasterProfile => vec![Place { pointer: "/alg_policy".to_owned(), kind: Kind::AlgPolicy }],
+        Kind::SubProfile => vec![Place { pointer: "/alg_policy".to_owned(), kind: Kind::AlgPolicy }],
+        Kind::MasterProfile => vec![
+            Place { pointer: "/alg_policy".to_owned(), kind: Kind::AlgPolicy },
+            Place { pointer: "/sub_profiles/system".to_owned(), kind: Kind::SubProfile },
+        ],
         Kind::Appliance => vec![Place { pointer: "/master_profile".to_owned(), kind: Kind::MasterProfile }],
     }
 }

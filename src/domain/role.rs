@@ -48,6 +48,15 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.as_str() == word)
     }
 
+    /// Whether the role administers, rather than looks after.
+    #[must_use]
+    pub fn administers(self) -> bool {
+        match self {
+            Self::EnterpriseAdministrator | Self::ServiceProviderAdministrator => true,
+            Self::EnterpriseOperator | Self::ServiceProviderOperator => false,
+        }
+    }
+
     /// The kind of tenant whose users can have the role.
     #[must_use]
     pub fn tenant_kind(self) -> TenantKind {

@@ -20,6 +20,13 @@ impl Version {
         (number >= 1).then_some(Self(number))
     }
 
+    /// Reads a version as paths and parameters have it: digits alone.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|_| digits).and_then(Self::new)
+    }
+
     /// The version after this one.
     #[must_use]
     pub fn next(self) -> Self {

@@ -94,11 +94,14 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
 /// Adds what follows from an operation's path and method: path parameters, conditions, problems.
 fn describe(path: &str, method: Method, operation: &mut Operation) {
     let signed_in = operation.security.is_none();
-    let object = path.ends_with('}') || path.ends_with("/permissions");
-    let attachment = path.ends_with("/attach") || path.ends_with("/detach");
+    let object =
+        path.ends_with('}') || path.ends_with("/permissions") || path.ends_with("/permission-defaults");
+    let actions = ["/attach", "/detach", "/suspend", "/resume"];
+    let attachment = actions.iter().any(|action| path.ends_with(action));
     let user = path.contains("/users");
     let publication = path.contains("/publications");
-    let conditional = (object && method != Method::Get && !user) || attachment;
+    let restoring = path.ends_with("/restore");
+    let conditional = (object && method != Method::Get && !user) || attachment || restoring;
 
     let mut parameters = Vec::new();
     if path.contains("{tenant}") {
@@ -107,6 +110,9 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
     if path.contains("{id}") {
         let detail = if publication { "By id" } else { "By id, or by name as `name:example`" };
         parameters.push(parameter("id", ParameterIn::Path, true, detail));
+    }
+    if path.contains("{version}") {
+        parameters.push(parameter("version", ParameterIn::Path, true, "The number of a version"));
     }
     if conditional {
         let detail = "The ETag of the version that is changed";
@@ -135,7 +141,7 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
     if matches!(method, Method::Post | Method::Put | Method::Patch | Method::Delete) && signed_in {
         if path.ends_with("/cancel") {
             respond(operation, "409", "The publication has ended");
-        } else if !publication && !path.ends_with("/join-token") {
+        } else if !publication && !path.ends_with("/join-token") && !path.ends_with("/permission-defaults") {
             respond(operation, "409", "The name is taken, or the object is in use");
         }
     }

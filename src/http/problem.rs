@@ -208,7 +208,7 @@ impl From<Error> for Problem {
                 problem
             }
             Error::TenantNotEmpty => {
-                let detail = "the tenant still holds objects; delete them first";
+                let detail = "the tenant still holds objects; delete them first, or delete it with cascade";
                 Self::new(StatusCode::CONFLICT, "tenant-not-empty", "The tenant is not empty", detail)
             }
             Error::PublicationEnded => {

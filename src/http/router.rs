@@ -53,6 +53,7 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
     let tenant = OpenApiRouter::new()
         .nest("/services", v1::services::routes())
         .nest("/alg-policies", v1::alg_policies::routes().merge(v1::alg_policies::attachment_routes()))
+        .nest("/sub-profiles", v1::sub_profiles::routes())
         .nest("/master-profiles", v1::master_profiles::routes())
         .nest(
             "/appliances",
@@ -61,6 +62,7 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
                 .merge(v1::appliances::traffic_routes())
                 .merge(v1::appliances::inspection_routes()),
         )
+        .nest("/permission-defaults", v1::permission_defaults::routes())
         .nest("/publications", v1::publications::routes())
         .nest("/users", v1::users::routes());
     OpenApiRouter::with_openapi(openapi::document())

@@ -33,7 +33,7 @@ pub enum Redemption {
     },
     /// Used before: it was stolen, or its answer got lost. The sign-in is revoked now.
     Reused,
-    /// Unknown, or the sign-in expired or was revoked.
+    /// Unknown, or the sign-in expired or was revoked, or its tenant is suspended.
     Refused,
 }
 
@@ -82,10 +82,11 @@ pub async fn add_refresh_token(
 /// The database does not answer.
 pub async fn redeem(tx: &mut SystemTx, hash: SecretHash, now: Timestamp) -> Result<Redemption> {
     let row: Option<(SessionId, UserId, TenantId, bool, bool)> = sqlx::query_as(
-        "SELECT s.id, s.user_id, s.tenant_id, r.used_at IS NOT NULL, s.revoked_at IS NULL AND s.expires_at > $2
-         FROM refresh_tokens r JOIN sessions s ON s.id = r.session_id
+        "SELECT s.id, s.user_id, s.tenant_id, r.used_at IS NOT NULL,
+                s.revoked_at IS NULL AND s.expires_at > $2 AND t.suspended_at IS NULL
+         FROM refresh_tokens r JOIN sessions s ON s.id = r.session_id JOIN tenants t ON t.id = s.tenant_id
          WHERE r.token_hash = $1
-         FOR UPDATE",
+         FOR UPDATE OF r, s",
     )
     .bind(hash.as_bytes())
     .bind(now)

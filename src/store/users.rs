@@ -61,7 +61,7 @@ impl TryFrom<UserRow> for User {
 }
 
 /// The caller as the database knows it now, and the tenant that a path names, if the caller can see it. `None`
-/// when the user or the sign-in is no more.
+/// when the user or the sign-in is no more, or the user's tenant is suspended.
 ///
 /// # Errors
 /// The database does not answer.
@@ -76,6 +76,7 @@ pub async fn caller(
     let row: Option<PgRow> = sqlx::query(sqlx::AssertSqlSafe(format!(
         "SELECT u.username, u.role, {columns}
          FROM users u
+         JOIN tenants home ON home.id = u.tenant_id AND home.suspended_at IS NULL
          JOIN sessions s ON s.user_id = u.id AND s.id = $2 AND s.revoked_at IS NULL AND s.expires_at > $3
          LEFT JOIN tenants t ON t.id = $4 OR t.name_key = $5
          WHERE u.id = $1"
@@ -103,7 +104,7 @@ pub async fn caller(
     Ok(Some((actor, tenant)))
 }
 
-/// What sign-in compares with: the user of a name, whatever the tenant.
+/// What sign-in compares with: the user of a name, whatever the tenant, unless that is suspended.
 ///
 /// # Errors
 /// The database does not answer.
@@ -111,11 +112,14 @@ pub async fn credentials(
     tx: &mut SystemTx,
     username: &Name,
 ) -> Result<Option<(UserId, TenantId, StoredHash)>> {
-    let row: Option<(UserId, TenantId, String)> =
-        sqlx::query_as("SELECT id, tenant_id, password_hash FROM users WHERE username_key = $1")
-            .bind(username.key())
-            .fetch_optional(tx.connection())
-            .await?;
+    let row: Option<(UserId, TenantId, String)> = sqlx::query_as(
+        "SELECT u.id, u.tenant_id, u.password_hash
+             FROM users u JOIN tenants t ON t.id = u.tenant_id AND t.suspended_at IS NULL
+             WHERE u.username_key = $1",
+    )
+    .bind(username.key())
+    .fetch_optional(tx.connection())
+    .await?;
     Ok(row.map(|(user, tenant, hash)| (user, tenant, StoredHash::from_stored(hash))))
 }
 

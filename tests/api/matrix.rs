@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use sqlx::ConnectOptions as _;
 
 use crate::support::{Api, World, appliance, create, snapshot};
 
@@ -53,6 +54,7 @@ fn kinds() -> BTreeMap<&'static str, Value> {
         ("appliances", json!({})),
         ("master-profiles", json!({"kind": "basic"})),
         ("services", json!({"protocol": "tcp", "destination_port": "9999"})),
+        ("sub-profiles", json!({"kind": "system"})),
     ])
 }
 
@@ -127,6 +129,10 @@ async fn object_line(
     let list_template = format!("/v1/tenants/{{tenant}}/{plural}");
     let template = format!("{list_template}/{{id}}");
     let permissions_template = format!("{template}/permissions");
+    let versions = format!("{template}/versions");
+    let version = format!("{versions}/{{version}}");
+    let (diff, restore) = (format!("{version}/diff"), format!("{version}/restore"));
+    let clone = format!("{template}/clone");
     let list = format!("/v1/tenants/acme/{plural}");
     let path = format!("{list}/{id}");
     let mut body = fields.clone();
@@ -152,6 +158,11 @@ async fn object_line(
             "/permissions?dry_run=true",
             Some(&json!({"service_provider_administrator": "edit"})),
         ),
+        ("clone", Method::POST, &clone, "/clone?dry_run=true", Some(&json!({"name": "clone"}))),
+        ("versions", Method::GET, &versions, "/versions", None),
+        ("version", Method::GET, &version, "/versions/1", None),
+        ("diff", Method::GET, &diff, "/versions/1/diff?against=1", None),
+        ("restore", Method::POST, &restore, "/versions/1/restore?dry_run=true", None),
     ] {
         let path = if suffix == "name" { format!("{list}/name:{name}") } else { format!("{path}{suffix}") };
         let (status, answer) = covered.call(api, method, template, &path, body).await;
@@ -239,17 +250,34 @@ async fn publication_lines(world: &World, covered: &mut Covered) -> String {
     lines
 }
 
-/// Attaching takes two objects: every pair of permissions.
+/// Attaching takes two objects: every pair of permissions, to a basic master profile and to a sub-profile.
 async fn attach_lines(world: &World, covered: &mut Covered) -> String {
-    let mut lines = "attach and detach (policy, profile)\n".to_owned();
+    let mut lines = "attach and detach (policy, profile): a master profile, a sub-profile\n".to_owned();
+    let mut profiles = BTreeMap::new();
+    for plural in ["master-profiles", "sub-profiles"] {
+        let mut owner = world.owner.connect().await.unwrap();
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT name, id::text FROM objects WHERE kind = $1 AND name <> 'Default-Basic-MP'",
+        )
+        .bind(plural.replace("-profiles", "_profile"))
+        .fetch_all(&mut owner)
+        .await
+        .unwrap();
+        profiles.extend(rows.into_iter().map(|(name, id)| (format!("{plural}/{name}"), id)));
+    }
     for (user, role) in ROLES {
         let api = world.api(user);
         for policy in ["edit", "read", "hide"] {
             for profile in ["edit", "read", "hide"] {
                 let policy_name = format!("name:{role}-{policy}");
-                let body = json!({"profile": format!("name:{role}-{profile}")});
                 write!(lines, "  {role:32} {policy:6} {profile:6}").unwrap();
-                for action in ["attach", "detach"] {
+                for (action, plural) in [
+                    ("attach", "master-profiles"),
+                    ("detach", "master-profiles"),
+                    ("attach", "sub-profiles"),
+                    ("detach", "sub-profiles"),
+                ] {
+                    let body = json!({"profile": profiles[&format!("{plural}/{role}-{profile}")]});
                     let template = format!("/v1/tenants/{{tenant}}/alg-policies/{{id}}/{action}");
                     let path = format!("/v1/tenants/acme/alg-policies/{policy_name}/{action}?dry_run=true");
                     let (status, _) = covered.call(&api, Method::POST, &template, &path, Some(&body)).await;
@@ -274,6 +302,9 @@ async fn tenant_lines(world: &World, covered: &mut Covered) -> String {
                 json!({"username": "new", "password": "a long enough one", "role": "enterprise_operator"});
             let one = format!("/v1/tenants/{tenant}");
             let users = format!("{one}/users");
+            let defaults = format!("{one}/permission-defaults");
+            let defaults_template = "/v1/tenants/{tenant}/permission-defaults";
+            let less = json!({"defaults": {"service": {"enterprise_operator": "hide"}}});
             let first = format!("{users}/name:{tenant}-operator?dry_run=true");
             write!(lines, "  {role:32}").unwrap();
             for (word, method, template, path, body) in [
@@ -293,6 +324,28 @@ async fn tenant_lines(world: &World, covered: &mut Covered) -> String {
                     format!("{one}?dry_run=true"),
                     Some(&renamed),
                 ),
+                (
+                    "suspend",
+                    Method::POST,
+                    "/v1/tenants/{tenant}/suspend",
+                    format!("{one}/suspend?dry_run=true"),
+                    None,
+                ),
+                (
+                    "resume",
+                    Method::POST,
+                    "/v1/tenants/{tenant}/resume",
+                    format!("{one}/resume?dry_run=true"),
+                    None,
+                ),
+                ("defaults", Method::GET, defaults_template, defaults.clone(), None),
+                (
+                    "put-defaults",
+                    Method::PUT,
+                    defaults_template,
+                    format!("{defaults}?dry_run=true"),
+                    Some(&less),
+                ),
                 ("users", Method::GET, "/v1/tenants/{tenant}/users", users.clone(), None),
                 (
                     "new-user",
@@ -303,6 +356,13 @@ async fn tenant_lines(world: &World, covered: &mut Covered) -> String {
                 ),
                 ("delete-user", Method::DELETE, "/v1/tenants/{tenant}/users/{id}", first, None),
                 ("delete", Method::DELETE, "/v1/tenants/{tenant}", format!("{one}?dry_run=true"), None),
+                (
+                    "cascade",
+                    Method::DELETE,
+                    "/v1/tenants/{tenant}",
+                    format!("{one}?dry_run=true&cascade=true"),
+                    None,
+                ),
             ] {
                 let (status, _) = covered.call(&api, method, template, &path, body).await;
                 write!(lines, " {word} {status}").unwrap();

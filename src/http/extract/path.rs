@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 
 use crate::app::AppState;
 use crate::domain::reference::{ObjectRef, Ref};
+use crate::domain::version::Version;
 use crate::error::Error;
 use crate::http::problem::{Problem, Result};
 use crate::ids::{PublicationId, TenantId, UserId};
@@ -18,6 +19,14 @@ pub(in crate::http) struct TenantPath(pub(in crate::http) Ref<TenantId>);
 /// `.../{tenant}/<kind>/{id}`
 #[derive(Debug)]
 pub(in crate::http) struct ObjectPath(pub(in crate::http) Ref<TenantId>, pub(in crate::http) ObjectRef);
+
+/// `.../{tenant}/<kind>/{id}/versions/{version}`
+#[derive(Debug)]
+pub(in crate::http) struct VersionPath(
+    pub(in crate::http) Ref<TenantId>,
+    pub(in crate::http) ObjectRef,
+    pub(in crate::http) Version,
+);
 
 /// `.../{tenant}/users/{id}`
 #[derive(Debug)]
@@ -46,6 +55,21 @@ impl FromRequestParts<AppState> for ObjectPath {
         let segments = segments(parts, state).await?;
         let object = segments.get("id").and_then(|text| ObjectRef::parse(text));
         Ok(Self(tenant(&segments).ok_or(Error::NotFound)?, object.ok_or(Error::NotFound)?))
+    }
+}
+
+impl FromRequestParts<AppState> for VersionPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let segments = segments(parts, state).await?;
+        let object = segments.get("id").and_then(|text| ObjectRef::parse(text));
+        let version = segments.get("version").and_then(|text| Version::parse(text));
+        Ok(Self(
+            tenant(&segments).ok_or(Error::NotFound)?,
+            object.ok_or(Error::NotFound)?,
+            version.ok_or(Error::NotFound)?,
+        ))
     }
 }
 

@@ -4,8 +4,11 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 
 use crate::app::AppState;
+use crate::app::tenants::Extent;
 use crate::domain::flow::Flow;
 use crate::domain::page::ListQuery;
+use crate::domain::tenant::TenantState;
+use crate::domain::version::Version;
 use crate::error::Error;
 use crate::http::problem::{Problem, Result};
 use crate::store::tx::Finish;
@@ -17,6 +20,14 @@ pub(in crate::http) struct List(pub(in crate::http) ListQuery);
 /// The parameters of a list that is only paged.
 #[derive(Debug)]
 pub(in crate::http) struct Pages(pub(in crate::http) ListQuery);
+
+/// The parameters of a list of tenants, which have no tags.
+#[derive(Debug)]
+pub(in crate::http) struct TenantList(pub(in crate::http) ListQuery, pub(in crate::http) Option<TenantState>);
+
+/// The parameters of a deletion that may take along what the thing holds.
+#[derive(Debug)]
+pub(in crate::http) struct Removal(pub(in crate::http) Extent, pub(in crate::http) Finish);
 
 /// The parameters that describe a flow.
 #[derive(Debug)]
@@ -34,6 +45,10 @@ pub(in crate::http) struct After {
     /// The most items.
     pub(in crate::http) limit: usize,
 }
+
+/// The version that another one is compared with.
+#[derive(Debug)]
+pub(in crate::http) struct Against(pub(in crate::http) Version);
 
 /// The items of a reading when the caller does not say, and the most of them.
 const DEFAULT_LIMIT: usize = 100;
@@ -56,6 +71,47 @@ impl FromRequestParts<AppState> for Pages {
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
         parse(parts, |pairs| ListQuery::parse_pages(pairs)).map(Self)
+    }
+}
+
+impl FromRequestParts<AppState> for TenantList {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
+        let (mut state, mut rest) = (None, Vec::new());
+        let all = parameters(parts)?;
+        for (name, value) in &all {
+            match name.as_str() {
+                "state" if state.is_some() => return Err(bad(name.clone(), "is given twice")),
+                "state" => {
+                    let parsed = TenantState::parse(value);
+                    state = Some(parsed.ok_or_else(|| bad(name.clone(), "is to be active or suspended"))?);
+                }
+                "tag" => return Err(unknown(name.clone())),
+                _ => rest.push((name.as_str(), value.as_str())),
+            }
+        }
+        let query = ListQuery::parse(rest);
+        Ok(Self(query.map_err(|(parameter, detail)| Error::Parameter { parameter, detail })?, state))
+    }
+}
+
+impl FromRequestParts<AppState> for Removal {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
+        let (mut extent, mut finish) = (Extent::Empty, Finish::Commit);
+        for (name, value) in parameters(parts)? {
+            match (name.as_str(), value.as_str()) {
+                ("cascade", "true") => extent = Extent::Cascade,
+                ("cascade", "false") => extent = Extent::Empty,
+                ("dry_run", "true") => finish = Finish::Rollback,
+                ("dry_run", "false") => finish = Finish::Commit,
+                ("cascade" | "dry_run", _) => return Err(bad(name, "is to be true or false")),
+                _ => return Err(unknown(name)),
+            }
+        }
+        Ok(Self(extent, finish))
     }
 }
 
@@ -103,6 +159,26 @@ impl FromRequestParts<AppState> for After {
             }
         }
         Ok(wanted)
+    }
+}
+
+impl FromRequestParts<AppState> for Against {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
+        let mut against = None;
+        for (name, value) in parameters(parts)? {
+            match name.as_str() {
+                "against" if against.is_some() => return Err(bad(name, "is given twice")),
+                "against" => {
+                    let version = Version::parse(&value);
+                    against = Some(version.ok_or_else(|| bad(name, "is to be the number of a version"))?);
+                }
+                _ => return Err(unknown(name)),
+            }
+        }
+        let missing = || bad("against".to_owned(), "is to be the number of a version");
+        against.map(Self).ok_or_else(missing)
     }
 }
 

@@ -5,8 +5,10 @@ pub(super) mod appliances;
 pub(super) mod auth;
 pub(super) mod master_profiles;
 mod objects;
+pub(super) mod permission_defaults;
 pub(super) mod publications;
 pub(super) mod services;
+pub(super) mod sub_profiles;
 pub(super) mod tenants;
 pub(super) mod users;
 

@@ -5,6 +5,7 @@ mod list;
 mod relations;
 mod row;
 mod select;
+mod versions;
 
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
@@ -21,11 +22,12 @@ use crate::ids::ObjectId;
 
 pub use self::list::list;
 pub use self::relations::{
-    Related, Uses, policies_listening_on, reachable_regardless, references, resolve, services_regardless,
-    used_by,
+    Related, Uses, existing, policies_listening_on, reachable_regardless, references, resolve,
+    services_regardless, used_by,
 };
 use self::row::ObjectRow;
 pub use self::select::{Which, appliances, hidden};
+pub use self::versions::{Save, version, versions};
 
 const NAME_TAKEN: &str = "objects_name_taken";
 const IN_USE: &str = "object_links_in_use";

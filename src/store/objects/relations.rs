@@ -152,6 +152,22 @@ pub async fn services_regardless(tx: &mut TenantTx, ids: &[ObjectId]) -> Result<
     Ok(services)
 }
 
+/// Those of some ids that objects of the tenant have, hidden ones too.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn existing(tx: &mut TenantTx, ids: &[ObjectId]) -> Result<Vec<ObjectId>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tenant = tx.tenant();
+    Ok(sqlx::query_scalar("SELECT id FROM objects WHERE tenant_id = $1 AND id = ANY($2)")
+        .bind(tenant)
+        .bind(uuids(ids))
+        .fetch_all(tx.connection())
+        .await?)
+}
+
 /// Every object that the given ones refer to, directly or not, hidden ones too: what appliances are compiled from.
 ///
 /// # Errors

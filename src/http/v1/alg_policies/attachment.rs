@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -11,6 +12,7 @@ use crate::http::extract::{Caller, IfMatch, JsonBody, ObjectPath, Write};
 use crate::http::problem::{Problem, Result};
 use crate::http::v1::master_profiles::MasterProfileView;
 use crate::http::v1::objects::respond;
+use crate::http::v1::sub_profiles::SubProfileView;
 
 /// The profile that a policy is attached to or detached from.
 #[derive(Debug, ToSchema)]
@@ -19,8 +21,20 @@ use crate::http::v1::objects::respond;
     reason = "the schema of a body; the decoder stands in the use case, since it reports all errors"
 )]
 pub(in crate::http) struct AttachmentInput {
-    /// A profile by id, or by name as `name:Default-Basic-MP`.
+    /// A basic master profile or a sub-profile: by id, or by name as `name:Default-Basic-MP` if only one of the two kinds
+    /// has it.
     profile: String,
+}
+
+/// A profile that can hold a policy.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = PolicyHolder)]
+pub(in crate::http) enum ProfileView {
+    /// A basic master profile.
+    Master(MasterProfileView),
+    /// A sub-profile.
+    Sub(SubProfileView),
 }
 
 /// The endpoints.
@@ -32,7 +46,7 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
 #[utoipa::path(post, path = "/{id}/attach", tag = "alg-policies", operation_id = "attach_alg_policy",
     request_body = AttachmentInput,
     params(("dry_run" = Option<bool>, Query, description = "Check and answer, and store nothing")),
-    responses((status = 200, description = "The profile as it is now", body = MasterProfileView,
+    responses((status = 200, description = "The profile as it is now", body = ProfileView,
                headers(("ETag" = String)))))]
 async fn attach(
     State(state): State<AppState>,
@@ -51,7 +65,7 @@ async fn attach(
 #[utoipa::path(post, path = "/{id}/detach", tag = "alg-policies", operation_id = "detach_alg_policy",
     request_body = AttachmentInput,
     params(("dry_run" = Option<bool>, Query, description = "Check and answer, and store nothing")),
-    responses((status = 200, description = "The profile as it is now", body = MasterProfileView,
+    responses((status = 200, description = "The profile as it is now", body = ProfileView,
                headers(("ETag" = String)))))]
 async fn detach(
     State(state): State<AppState>,
@@ -66,6 +80,8 @@ async fn detach(
     respond::changed(profile.object.version, &view(&profile)?)
 }
 
-fn view(profile: &crate::app::objects::Detail) -> Result<MasterProfileView> {
-    MasterProfileView::new(profile).ok_or_else(|| Problem::internal("an object of another kind".to_owned()))
+fn view(profile: &crate::app::objects::Detail) -> Result<ProfileView> {
+    let master = MasterProfileView::new(profile).map(ProfileView::Master);
+    let view = master.or_else(|| SubProfileView::new(profile).map(ProfileView::Sub));
+    view.ok_or_else(|| Problem::internal("an object of another kind".to_owned()))
 }

@@ -61,7 +61,7 @@ impl AlgPolicy {
                     tftp: protocol(&policy.tftp),
                 },
             }),
-            Spec::Service(_) | Spec::MasterProfile(_) | Spec::Appliance(_) => None,
+            Spec::Service(_) | Spec::SubProfile(_) | Spec::MasterProfile(_) | Spec::Appliance(_) => None,
         }
     }
 }

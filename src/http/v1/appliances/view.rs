@@ -84,7 +84,7 @@ impl Appliance {
                     state: State::from(detail.state.clone().unwrap_or_default()),
                 })
             }
-            Spec::Service(_) | Spec::AlgPolicy(_) | Spec::MasterProfile(_) => None,
+            Spec::Service(_) | Spec::AlgPolicy(_) | Spec::SubProfile(_) | Spec::MasterProfile(_) => None,
         }
     }
 }

@@ -23,14 +23,17 @@ macro_rules! object_endpoints {
         use utoipa_axum::routes;
 
         use crate::app::objects::{self, Change, Detail};
-        use crate::app::{AppState, permissions};
+        use crate::app::{AppState, cloning, permissions, versions};
         use crate::http::extract::{
-            Caller, IfMatch, IfNoneMatch, JsonBody, List as ListParameters, NoQuery, ObjectPath, PatchBody,
-            TenantPath, Write,
+            Against, Caller, IfMatch, IfNoneMatch, JsonBody, List as ListParameters, NoQuery, ObjectPath, Pages,
+            PatchBody, TenantPath, VersionPath, Write,
         };
         use crate::http::problem::{Problem, Result};
         use crate::http::v1::objects::respond;
-        use crate::http::v1::objects::view::{List, PermissionView, permissions as permission_block};
+        use crate::http::v1::objects::view::{
+            ChangeView, CloneInput, DifferenceView, List, PermissionView, VersionView,
+            permissions as permission_block,
+        };
 
         fn view(detail: &Detail) -> Result<$view> {
             $view::new(detail).ok_or_else(|| Problem::internal("an object of another kind".to_owned()))
@@ -42,6 +45,11 @@ macro_rules! object_endpoints {
                 .routes(routes!(list, create))
                 .routes(routes!(read, replace, patch, delete))
                 .routes(routes!(read_permissions, change_permissions))
+                .routes(routes!(clone))
+                .routes(routes!(list_versions))
+                .routes(routes!(read_version))
+                .routes(routes!(compare_versions))
+                .routes(routes!(restore_version))
         }
 
         #[doc = concat!("Lists ", $many, ".")]
@@ -187,6 +195,95 @@ macro_rules! object_endpoints {
             let change = permissions::change(scope, $kind, &reference, &precondition, &document, finish);
             let detail = change.await?;
             respond::changed(detail.object.version, &permission_block(&detail))
+        }
+
+        #[doc = concat!("Creates ", $one, " that says what another one says, under another name. References that the caller may not see are left out; the permissions of other roles are taken over.")]
+        #[utoipa::path(post, summary = concat!("Clones ", $one, "."), path = "/{id}/clone", tag = $tag, operation_id = concat!("clone_", $tag), request_body = CloneInput,
+            params(("dry_run" = Option<bool>, Query, description = "Check and answer, and store nothing")),
+            responses(
+                (status = 201, description = "Created", body = $view, headers(("ETag" = String), ("Location" = String))),
+                (status = 200, description = "What would be created (dry_run)", body = $view)))]
+        async fn clone(
+            State(state): State<AppState>,
+            Caller(claims): Caller,
+            ObjectPath(tenant, reference): ObjectPath,
+            Write(finish): Write,
+            JsonBody(document): JsonBody,
+        ) -> Result<Response> {
+            let scope = state.scope(&claims, &tenant).await?;
+            let tenant = scope.tenant.id;
+            let detail = cloning::clone(scope, $kind, &reference, &document, finish).await?;
+            let object = &detail.object;
+            let location = format!("/v1/tenants/{tenant}/{}/{}", $kind.plural(), object.id);
+            respond::created(object.version, &view(&detail)?, &location, finish)
+        }
+
+        #[doc = concat!("Lists the versions of ", $one, ", the newest first.")]
+        #[utoipa::path(get, summary = concat!("Lists the versions of ", $one, ", the newest first."), path = "/{id}/versions", tag = $tag, operation_id = concat!("list_versions_", $tag),
+            params(
+                ("page" = Option<u32>, Query, description = "The page, counted from 1", minimum = 1, maximum = 1_000_000),
+                ("per_page" = Option<u32>, Query, description = "The items of a page, 10 if not given", minimum = 1, maximum = 100),
+            ),
+            responses((status = 200, description = "A page", body = List<VersionView>)))]
+        async fn list_versions(
+            State(state): State<AppState>,
+            Caller(claims): Caller,
+            ObjectPath(tenant, reference): ObjectPath,
+            Pages(query): Pages,
+        ) -> Result<axum::Json<List<VersionView>>> {
+            let scope = state.scope(&claims, &tenant).await?;
+            let page = versions::list(scope, $kind, &reference, &query).await?;
+            Ok(axum::Json(List::new(page.map(VersionView::from), &query)))
+        }
+
+        #[doc = concat!("Reads ", $one, " as it was saved. References that are gone, or hidden from the caller, are left out; who uses it and what the caller may do with it is as it is now.")]
+        #[utoipa::path(get, summary = concat!("Reads ", $one, " as it was saved."), path = "/{id}/versions/{version}", tag = $tag, operation_id = concat!("read_version_", $tag),
+            responses((status = 200, description = "It, then", body = $view, headers(("ETag" = String)))))]
+        async fn read_version(
+            State(state): State<AppState>,
+            Caller(claims): Caller,
+            VersionPath(tenant, reference, version): VersionPath,
+            IfNoneMatch(known): IfNoneMatch,
+            NoQuery: NoQuery,
+        ) -> Result<Response> {
+            let scope = state.scope(&claims, &tenant).await?;
+            let detail = versions::read(scope, $kind, &reference, version).await?;
+            respond::read(detail.object.version, &view(&detail)?, known.as_ref())
+        }
+
+        #[doc = concat!("Says what changed to a version of ", $one, " from another one, which may be a later one.")]
+        #[utoipa::path(get, summary = concat!("Compares two versions of ", $one, "."), path = "/{id}/versions/{version}/diff", tag = $tag, operation_id = concat!("compare_versions_", $tag),
+            params(("against" = i64, Query, description = "The version that `before` is of", minimum = 1)),
+            responses((status = 200, description = "The differences", body = DifferenceView)))]
+        async fn compare_versions(
+            State(state): State<AppState>,
+            Caller(claims): Caller,
+            VersionPath(tenant, reference, version): VersionPath,
+            Against(against): Against,
+        ) -> Result<axum::Json<DifferenceView>> {
+            let scope = state.scope(&claims, &tenant).await?;
+            let changes = versions::difference(scope, $kind, &reference, against, version).await?;
+            let changes = changes.into_iter().map(ChangeView::from).collect();
+            Ok(axum::Json(DifferenceView { changes }))
+        }
+
+        #[doc = concat!("Saves again what ", $one, " said before, as its newest version. Permissions stay as they are, and so do references that the caller may not see.")]
+        #[utoipa::path(post, summary = concat!("Restores a version of ", $one, "."), path = "/{id}/versions/{version}/restore", tag = $tag, operation_id = concat!("restore_version_", $tag),
+            params(("dry_run" = Option<bool>, Query, description = "Check and answer, and store nothing")),
+            responses(
+                (status = 200, description = "As it is now", body = $view, headers(("ETag" = String))),
+                (status = 422, description = "What that version refers to is gone, or its ALGs would meet now", body = crate::http::problem::ProblemView, content_type = "application/problem+json")))]
+        async fn restore_version(
+            State(state): State<AppState>,
+            Caller(claims): Caller,
+            VersionPath(tenant, reference, version): VersionPath,
+            IfMatch(precondition): IfMatch,
+            Write(finish): Write,
+        ) -> Result<Response> {
+            let scope = state.scope(&claims, &tenant).await?;
+            let restored = versions::restore(scope, $kind, &reference, version, &precondition, finish);
+            let detail = restored.await?;
+            respond::changed(detail.object.version, &view(&detail)?)
         }
     };
 }

@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::access::matrix;
-use crate::app::objects::{Detail, Warning, WarningCode};
+use crate::app::objects::{Detail, RolePermission, Warning, WarningCode};
+use crate::app::publications::ConfigChange as Change;
+use crate::app::versions::Save;
 use crate::domain::kind::Kind;
 use crate::domain::object::By;
 use crate::domain::page::{ListQuery, Page};
@@ -92,6 +94,68 @@ pub(in crate::http) struct WarningView {
     detail: String,
 }
 
+/// A difference between two revisions, or two versions.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ConfigChange)]
+pub(in crate::http) struct ChangeView {
+    #[schema(example = "/algs/ftp/enabled")]
+    path: String,
+    /// `null` where there was nothing.
+    before: Value,
+    /// `null` where there is nothing any more.
+    after: Value,
+}
+
+impl From<Change> for ChangeView {
+    fn from(change: Change) -> Self {
+        Self {
+            path: change.path,
+            before: change.before.unwrap_or_default(),
+            after: change.after.unwrap_or_default(),
+        }
+    }
+}
+
+/// A save of an object.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ObjectVersion)]
+pub(in crate::http) struct VersionView {
+    /// The version that it made.
+    version: Version,
+    /// What the object was called then.
+    name: String,
+    saved_at: DateTime<Utc>,
+    /// `null` for what the installation made by itself.
+    #[schema(required = true)]
+    saved_by: Option<By>,
+}
+
+impl From<Save> for VersionView {
+    fn from(save: Save) -> Self {
+        Self { version: save.version, name: save.name, saved_at: save.saved.at, saved_by: save.saved.by }
+    }
+}
+
+/// What changed from one version to another.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = VersionDifference)]
+pub(in crate::http) struct DifferenceView {
+    /// In the order of paths; references that are gone, or hidden from the caller, are left out.
+    pub(in crate::http) changes: Vec<ChangeView>,
+}
+
+/// The name of a clone.
+#[derive(Debug, ToSchema)]
+#[expect(
+    dead_code,
+    reason = "the schema of a body; the decoder stands in the use case, since it reports all errors"
+)]
+pub(in crate::http) struct CloneInput {
+    /// Unique per tenant and kind without regard to case.
+    #[schema(min_length = 1, max_length = 63, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: String,
+}
+
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct List<T> {
@@ -136,13 +200,14 @@ impl Common {
 
 /// The permission block of an object.
 pub(in crate::http) fn permissions(detail: &Detail) -> Vec<PermissionView> {
-    let object = &detail.object;
-    let view = |role: Role| PermissionView {
-        role,
-        permission: matrix::permission(role, object.kind(), &object.grants),
-        inherited: object.grants.set_for(role).is_none(),
-    };
-    Role::ALL.into_iter().map(view).collect()
+    detail.permissions.iter().copied().map(PermissionView::from).collect()
+}
+
+impl From<RolePermission> for PermissionView {
+    fn from(permission: RolePermission) -> Self {
+        let RolePermission { role, permission, inherited } = permission;
+        Self { role, permission, inherited }
+    }
 }
 
 impl RefView {

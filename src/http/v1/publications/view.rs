@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::app::publications::{ConfigChange, Detail, Previewed};
+use crate::app::publications::{Detail, Previewed};
 use crate::domain::object::By;
 use crate::domain::publication::{self, DeliveryStatus, PublicationState};
-use crate::http::v1::objects::view::RefInput;
+use crate::http::v1::objects::view::{ChangeView, RefInput};
 use crate::ids::{ObjectId, PublicationId, RevisionId};
 
 /// A publication, without its appliances.
@@ -124,21 +123,9 @@ pub(in crate::http) struct AppliancePreview {
     /// The appliance's name.
     name: String,
     /// In the order of paths; what names a policy or a service that is hidden from the caller is left out.
-    changes: Vec<Change>,
+    changes: Vec<ChangeView>,
     /// The changes as lines of text, for people.
     text: String,
-}
-
-/// A difference from what was published last.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ConfigChange)]
-pub(in crate::http) struct Change {
-    #[schema(example = "/algs/ftp/enabled")]
-    path: String,
-    /// `null` where there was nothing.
-    before: Value,
-    /// `null` where there is nothing any more.
-    after: Value,
 }
 
 impl From<Vec<Previewed>> for Preview {
@@ -150,18 +137,8 @@ impl From<Vec<Previewed>> for Preview {
 impl From<Previewed> for AppliancePreview {
     fn from(previewed: Previewed) -> Self {
         let text = previewed.changes.iter().map(|change| format!("{}\n", change.line())).collect();
-        let changes = previewed.changes.into_iter().map(Change::from).collect();
+        let changes = previewed.changes.into_iter().map(ChangeView::from).collect();
         Self { id: previewed.appliance, name: previewed.name, changes, text }
-    }
-}
-
-impl From<ConfigChange> for Change {
-    fn from(change: ConfigChange) -> Self {
-        Self {
-            path: change.path,
-            before: change.before.unwrap_or_default(),
-            after: change.after.unwrap_or_default(),
-        }
     }
 }
 

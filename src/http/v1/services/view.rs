@@ -33,7 +33,7 @@ impl Service {
                 source_port: service.source_port.clone(),
                 destination_port: service.destination_port.clone(),
             }),
-            Spec::AlgPolicy(_) | Spec::MasterProfile(_) | Spec::Appliance(_) => None,
+            Spec::AlgPolicy(_) | Spec::SubProfile(_) | Spec::MasterProfile(_) | Spec::Appliance(_) => None,
         }
     }
 }

@@ -5,29 +5,35 @@ mod view;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::view::{Tenant, TenantInput};
+use self::view::{RemovedTenant, Tenant, TenantInput};
 use super::objects::respond;
 use super::objects::view::List;
 use crate::app::objects::Change;
+use crate::app::tenants::Extent;
 use crate::app::{AppState, tenants};
 use crate::http::extract::{
-    Caller, IfMatch, IfNoneMatch, JsonBody, List as ListParameters, NoQuery, PatchBody, TenantPath, Write,
+    Caller, IfMatch, IfNoneMatch, JsonBody, NoQuery, PatchBody, Removal, TenantList, TenantPath, Write,
 };
 use crate::http::problem::Result;
 
 /// The endpoints.
 pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(read, replace, patch, delete))
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(read, replace, patch, delete))
+        .routes(routes!(suspend))
+        .routes(routes!(resume))
 }
 
 /// Lists the tenants that the caller sees.
 #[utoipa::path(get, path = "/", tag = "tenants", operation_id = "list_tenants",
     params(
         ("q" = Option<String>, Query, description = "Text to look for in names and descriptions", max_length = 200),
+        ("state" = Option<String>, Query, description = "`active` or `suspended`", pattern = "^(active|suspended)$"),
         ("sort" = Option<String>, Query, description = "`name`, `-name`, `updated_at` or `-updated_at`", pattern = "^-?(name|updated_at)$"),
         ("page" = Option<u32>, Query, description = "The page, counted from 1", minimum = 1, maximum = 1_000_000),
         ("per_page" = Option<u32>, Query, description = "The items of a page, 10 if not given", minimum = 1, maximum = 100),
@@ -36,10 +42,10 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
 async fn list(
     State(state): State<AppState>,
     Caller(claims): Caller,
-    ListParameters(query): ListParameters,
+    TenantList(query, wanted): TenantList,
 ) -> Result<Json<List<Tenant>>> {
     let scope = state.home_scope(&claims).await?;
-    let page = tenants::list(scope, &query).await?;
+    let page = tenants::list(scope, &query, wanted).await?;
     Ok(Json(List::new(page.map(Tenant::from), &query)))
 }
 
@@ -111,18 +117,58 @@ async fn patch(
     respond::changed(tenant.version, &Tenant::from(tenant))
 }
 
-/// Deletes an enterprise that holds nothing but its first master profile. Its users go with it.
+/// Deletes an enterprise that holds nothing but its first master profile, or with `cascade` all that it holds. Its users go
+/// with it.
 #[utoipa::path(delete, path = "/{tenant}", tag = "tenants", operation_id = "delete_tenant",
-    params(("dry_run" = Option<bool>, Query, description = "Check and answer, and store nothing")),
-    responses((status = 204, description = "Deleted")))]
+    params(
+        ("cascade" = Option<bool>, Query, description = "Delete all that it holds, too; `dry_run` shows what that is"),
+        ("dry_run" = Option<bool>, Query, description = "Check and answer, and store nothing")),
+    responses(
+        (status = 204, description = "Deleted"),
+        (status = 200, description = "What goes, or would go, with it (cascade)", body = RemovedTenant)))]
 async fn delete(
     State(state): State<AppState>,
     Caller(claims): Caller,
     TenantPath(tenant): TenantPath,
     IfMatch(precondition): IfMatch,
-    Write(finish): Write,
-) -> Result<StatusCode> {
+    Removal(extent, finish): Removal,
+) -> Result<Response> {
     let scope = state.scope(&claims, &tenant).await?;
-    tenants::delete(scope, &precondition, finish).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let removed = tenants::delete(scope, &precondition, extent, finish).await?;
+    Ok(match extent {
+        Extent::Empty => StatusCode::NO_CONTENT.into_response(),
+        Extent::Cascade => Json(RemovedTenant::from(removed)).into_response(),
+    })
+}
+
+/// Suspends an enterprise: its users cannot sign in, and their tokens stop working; its gateways keep what they have.
+#[utoipa::path(post, path = "/{tenant}/suspend", tag = "tenants", operation_id = "suspend_tenant",
+    params(("dry_run" = Option<bool>, Query, description = "Check and answer, and store nothing")),
+    responses((status = 200, description = "As it is now", body = Tenant, headers(("ETag" = String)))))]
+async fn suspend(
+    State(state): State<AppState>,
+    Caller(claims): Caller,
+    TenantPath(tenant): TenantPath,
+    IfMatch(precondition): IfMatch,
+    Write(finish): Write,
+) -> Result<Response> {
+    let scope = state.scope(&claims, &tenant).await?;
+    let tenant = tenants::suspend(scope, &precondition, finish).await?;
+    respond::changed(tenant.version, &Tenant::from(tenant))
+}
+
+/// Ends the suspension of an enterprise.
+#[utoipa::path(post, path = "/{tenant}/resume", tag = "tenants", operation_id = "resume_tenant",
+    params(("dry_run" = Option<bool>, Query, description = "Check and answer, and store nothing")),
+    responses((status = 200, description = "As it is now", body = Tenant, headers(("ETag" = String)))))]
+async fn resume(
+    State(state): State<AppState>,
+    Caller(claims): Caller,
+    TenantPath(tenant): TenantPath,
+    IfMatch(precondition): IfMatch,
+    Write(finish): Write,
+) -> Result<Response> {
+    let scope = state.scope(&claims, &tenant).await?;
+    let tenant = tenants::resume(scope, &precondition, finish).await?;
+    respond::changed(tenant.version, &Tenant::from(tenant))
 }

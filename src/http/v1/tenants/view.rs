@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::app::tenants::{Held, Removed};
 use crate::domain::object::By;
-use crate::domain::tenant::{self, TenantKind};
+use crate::domain::tenant::{self, TenantKind, TenantState};
 use crate::domain::version::Version;
 use crate::ids::TenantId;
 
@@ -16,6 +17,10 @@ pub(super) struct Tenant {
     kind: TenantKind,
     name: String,
     description: String,
+    state: TenantState,
+    /// Since when it is suspended; `null` when it is not.
+    #[schema(required = true)]
+    suspended_at: Option<DateTime<Utc>>,
     version: Version,
     created_at: DateTime<Utc>,
     /// `null` for what the installation made by itself.
@@ -29,6 +34,8 @@ pub(super) struct Tenant {
 impl From<tenant::Tenant> for Tenant {
     fn from(tenant: tenant::Tenant) -> Self {
         Self {
+            state: tenant.state(),
+            suspended_at: tenant.suspended_at,
             id: tenant.id,
             kind: tenant.kind,
             name: tenant.draft.name.to_string(),
@@ -38,6 +45,42 @@ impl From<tenant::Tenant> for Tenant {
             created_by: tenant.created.by,
             updated_at: tenant.updated.at,
             updated_by: tenant.updated.by,
+        }
+    }
+}
+
+/// A tenant that is deleted with all that it holds.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RemovedTenant {
+    /// The tenant.
+    tenant: Tenant,
+    /// What goes with it, as far as the caller may see it.
+    contents: Vec<HeldView>,
+    /// How many publications go with it.
+    #[schema(minimum = 0)]
+    publications: i64,
+}
+
+/// Things of one sort that go with a tenant.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TenantContents)]
+pub(super) struct HeldView {
+    /// As paths name them: `users`, `services`, ...
+    kind: String,
+    #[schema(minimum = 0)]
+    total: i64,
+    /// The first 100 names.
+    #[schema(max_items = 100)]
+    names: Vec<String>,
+}
+
+impl From<Removed> for RemovedTenant {
+    fn from(removed: Removed) -> Self {
+        let view = |held: Held| HeldView { kind: held.sort, total: held.total, names: held.names };
+        Self {
+            tenant: removed.tenant.into(),
+            contents: removed.contents.held.into_iter().map(view).collect(),
+            publications: removed.contents.publications,
         }
     }
 }

@@ -1,30 +1,35 @@
 //! Tenants: the provider's enterprises.
 
+mod removal;
+
 use serde_json::Value;
 
-use super::bootstrap::insert_default_profile;
-use super::objects::Change;
-use super::scope::{Precondition, Scope};
 use crate::access::matrix;
+use crate::app::bootstrap::insert_default_profile;
+use crate::app::objects::Change;
+use crate::app::scope::{Precondition, Scope};
+use crate::clock::Timestamp;
+use crate::domain::defaults::TenantDefaults;
 use crate::domain::input::Report;
-use crate::domain::kind::Kind;
 use crate::domain::merge_patch::merge_patch;
-use crate::domain::name::Name;
 use crate::domain::page::{ListQuery, Page};
 use crate::domain::reference::Ref;
-use crate::domain::tenant::{DEFAULT_MASTER_PROFILE, Tenant, TenantDraft, TenantKind};
+use crate::domain::tenant::{Tenant, TenantDraft, TenantKind, TenantState};
 use crate::domain::version::Version;
 use crate::error::{Error, Result};
 use crate::ids::TenantId;
+use crate::store::tenants as store;
 use crate::store::tx::Finish;
-use crate::store::{objects, publications, tenants as store};
+
+pub use self::removal::{Extent, Removed, delete};
+pub use crate::store::tenants::{Contents, Held};
 
 /// Lists the tenants that the caller sees.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn list(mut home: Scope, query: &ListQuery) -> Result<Page<Tenant>> {
-    let page = store::list(&mut home.tx, query).await?;
+pub async fn list(mut home: Scope, query: &ListQuery, state: Option<TenantState>) -> Result<Page<Tenant>> {
+    let page = store::list(&mut home.tx, query, state).await?;
     home.tx.finish(Finish::Commit).await?;
     Ok(page)
 }
@@ -44,11 +49,16 @@ pub async fn read(scope: Scope) -> Result<Tenant> {
 /// [`Error::Forbidden`], [`Error::Invalid`], [`Error::NameTaken`].
 pub async fn create(mut home: Scope, document: &Value, finish: Finish) -> Result<Tenant> {
     let permit = matrix::authorize_tenants(home.actor.role)?;
+    // The defaults that the provider gives its enterprises stay as they are meanwhile.
+    let provider = lock(&mut home).await?;
     let stamp = home.stamp();
+    let defaults = TenantDefaults { enterprises: provider.defaults.enterprises, ..TenantDefaults::default() };
     let tenant = Tenant {
         id: TenantId::generate(),
         kind: TenantKind::Enterprise,
         draft: decode(document)?,
+        defaults,
+        suspended_at: None,
         version: Version::FIRST,
         created: stamp.clone(),
         updated: stamp.clone(),
@@ -93,30 +103,45 @@ pub async fn change(
     Ok(tenant)
 }
 
-/// Deletes an enterprise that holds nothing but the master profile it started with. Its users go with it.
+/// Suspends an enterprise: its users cannot sign in, and what they signed in with does not count; its gateways keep what
+/// they have. One that is suspended stays so.
 ///
 /// # Errors
-/// [`Error::Forbidden`], [`Error::PreconditionRequired`], [`Error::Stale`], [`Error::TenantNotEmpty`].
-pub async fn delete(mut scope: Scope, precondition: &Precondition, finish: Finish) -> Result<()> {
+/// [`Error::Forbidden`], [`Error::Stale`].
+pub async fn suspend(scope: Scope, precondition: &Precondition, finish: Finish) -> Result<Tenant> {
+    let now = scope.now;
+    set_suspension(scope, precondition, |suspended| suspended.or(Some(now)), finish).await
+}
+
+/// Ends the suspension of an enterprise, if it is suspended. Whoever was signed in is so again, unless it expired.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::Stale`].
+pub async fn resume(scope: Scope, precondition: &Precondition, finish: Finish) -> Result<Tenant> {
+    set_suspension(scope, precondition, |_| None, finish).await
+}
+
+async fn set_suspension(
+    mut scope: Scope,
+    precondition: &Precondition,
+    choose: impl FnOnce(Option<Timestamp>) -> Option<Timestamp>,
+    finish: Finish,
+) -> Result<Tenant> {
     let permit = matrix::authorize_tenants(scope.actor.role)?;
     if scope.tenant.kind == TenantKind::Provider {
-        return Err(Error::Forbidden("the provider cannot be deleted"));
+        return Err(Error::Forbidden("the provider cannot be suspended"));
     }
     let saved = lock(&mut scope).await?;
-    precondition.check(saved.version)?;
-    let name = Name::parse(DEFAULT_MASTER_PROFILE).map_err(|(_, detail)| Error::Internal(detail))?;
-    let profile = objects::find(&mut scope.tx, &scope.viewer, Kind::MasterProfile, &Ref::Name(name)).await?;
-    if let Some(profile) = profile {
-        let permit = matrix::authorize_edit(scope.actor.role, &profile)?;
-        match objects::delete(&mut scope.tx, &permit).await {
-            Ok(()) => {}
-            Err(Error::InUse { .. }) => return Err(Error::TenantNotEmpty),
-            Err(error) => return Err(error),
-        }
+    precondition.check_if_given(saved.version)?;
+    let suspended_at = choose(saved.suspended_at);
+    if suspended_at == saved.suspended_at {
+        scope.tx.finish(finish).await?;
+        return Ok(saved);
     }
-    publications::forget(&mut scope.tx, &permit).await?;
-    store::delete(&mut scope.tx, &permit, saved.id).await?;
-    scope.tx.finish(finish).await
+    let tenant = Tenant { suspended_at, version: saved.version.next(), updated: scope.stamp(), ..saved };
+    store::update(&mut scope.tx, &permit, &tenant).await?;
+    scope.tx.finish(finish).await?;
+    Ok(tenant)
 }
 
 /// Reads the tenant again once nobody else writes to it.
