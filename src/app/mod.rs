@@ -3,6 +3,7 @@
 
 pub mod alg_policies;
 pub mod appliances;
+pub mod audit;
 pub mod auth;
 pub mod bootstrap;
 mod compilation;
@@ -17,6 +18,7 @@ pub mod services;
 pub mod tenants;
 pub mod users;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -48,6 +50,8 @@ pub struct AppState {
     pub gateways: Registry,
     /// The URL at which gateways reach this controller, as an administrator is told it.
     pub gateway_url: Arc<str>,
+    /// The proxies whose word is taken for where a request comes from.
+    pub trusted_proxies: Arc<[IpAddr]>,
 }
 
 impl AppState {
@@ -59,6 +63,15 @@ impl AppState {
         let passwords = PasswordHasher::new()?;
         let push_wake = Arc::new(Notify::new());
         let gateway_url = DEFAULT_GATEWAY_URL.into();
-        Ok(Self { store, clock, keys, passwords, push_wake, gateways: Registry::default(), gateway_url })
+        Ok(Self {
+            store,
+            clock,
+            keys,
+            passwords,
+            push_wake,
+            gateways: Registry::default(),
+            gateway_url,
+            trusted_proxies: Arc::new([]),
+        })
     }
 }

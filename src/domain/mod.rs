@@ -3,6 +3,7 @@
 pub mod alg_policy;
 pub mod alg_protocol;
 pub mod appliance;
+pub mod audit;
 pub mod flow;
 pub mod input;
 pub mod kind;

@@ -1,6 +1,6 @@
 //! `pinhole serve`: puts the controller's parts together, and takes them apart again in the right order.
 
-mod database;
+pub(crate) mod database;
 mod embedded;
 
 use std::net::SocketAddr;
@@ -71,7 +71,7 @@ async fn serve(
     let (stop_push, push_stopped) = stop_channel();
     let gate = Gate::default();
     let mut servers = JoinSet::new();
-    let router = gate.router();
+    let router = gate.router().into_make_service_with_connect_info::<SocketAddr>();
     servers.spawn(async move {
         axum::serve(listeners.http, router)
             .with_graceful_shutdown(http_stopped)
@@ -123,6 +123,7 @@ async fn prepare(
     let started = database.prepare(&store, announce).await?;
     let mut state = AppState::new(store, Arc::new(SystemClock), started.keys)?;
     state.gateway_url = gateway_url.into();
+    state.trusted_proxies = settings.trusted_proxies.clone().into();
     Ok(state)
 }
 

@@ -4,6 +4,7 @@
 
 mod alg_policies;
 mod appliances;
+mod audit;
 mod availability;
 mod compiled;
 mod conditional;

@@ -293,6 +293,7 @@ async fn tenant_lines(world: &World, covered: &mut Covered) -> String {
                     format!("{one}?dry_run=true"),
                     Some(&renamed),
                 ),
+                ("audit", Method::GET, "/v1/tenants/{tenant}/audit", format!("{one}/audit"), None),
                 ("users", Method::GET, "/v1/tenants/{tenant}/users", users.clone(), None),
                 (
                     "new-user",

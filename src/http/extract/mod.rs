@@ -11,4 +11,4 @@ pub(super) use self::body::{FormBody, JsonBody, MAX_BODY_BYTES, PatchBody};
 pub(super) use self::caller::Caller;
 pub(super) use self::path::{ObjectPath, PublicationPath, TenantPath, UserPath};
 pub(super) use self::precondition::{IfMatch, IfNoneMatch};
-pub(super) use self::query::{After, FlowQuery, List, NoQuery, Pages, Write};
+pub(super) use self::query::{After, AuditParameters, FlowQuery, List, NoQuery, Pages, Write};

@@ -4,6 +4,7 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 
 use crate::app::AppState;
+use crate::domain::audit::AuditQuery;
 use crate::domain::flow::Flow;
 use crate::domain::page::ListQuery;
 use crate::error::Error;
@@ -17,6 +18,10 @@ pub(in crate::http) struct List(pub(in crate::http) ListQuery);
 /// The parameters of a list that is only paged.
 #[derive(Debug)]
 pub(in crate::http) struct Pages(pub(in crate::http) ListQuery);
+
+/// The parameters of the audit.
+#[derive(Debug)]
+pub(in crate::http) struct AuditParameters(pub(in crate::http) AuditQuery);
 
 /// The parameters that describe a flow.
 #[derive(Debug)]
@@ -56,6 +61,14 @@ impl FromRequestParts<AppState> for Pages {
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
         parse(parts, |pairs| ListQuery::parse_pages(pairs)).map(Self)
+    }
+}
+
+impl FromRequestParts<AppState> for AuditParameters {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
+        parse(parts, |pairs| AuditQuery::parse(pairs)).map(Self)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What happens to every request and response.
 
+pub(super) mod origin;
 pub(super) mod problem;
 pub(super) mod request_id;
 pub(super) mod security;
