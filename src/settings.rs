@@ -14,6 +14,8 @@ use sqlx::postgres::PgConnectOptions;
 
 /// Where root's data are kept.
 const SYSTEM_DATA_DIR: &str = "/var/lib/pinhole";
+/// Far more than a person or a tool needs, and less than what keeps everyone else waiting.
+const DEFAULT_RATE_LIMIT: u32 = 60_000;
 /// How often a gateway may be told to send heartbeats: what every gateway is able to do.
 const HEARTBEAT_LEAST: Duration = Duration::from_millis(50);
 const HEARTBEAT_MOST: Duration = Duration::from_secs(60);
@@ -80,6 +82,9 @@ pub(crate) struct ServeSettings {
         value_delimiter = ','
     )]
     pub(crate) trusted_proxies: Vec<IpAddr>,
+    /// Requests that one access token may make in a minute, and ten times as many from one address; 0 is any number.
+    #[arg(long, env = "PINHOLE_RATE_LIMIT", value_name = "REQUESTS", default_value_t = DEFAULT_RATE_LIMIT)]
+    pub(crate) rate_limit: u32,
     /// The URL that gateways are told to connect to; the address of --grpc-listen if left out.
     #[arg(long, env = "PINHOLE_GRPC_URL", value_name = "URL")]
     pub(crate) grpc_url: Option<String>,

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod bootstrap;
 mod compilation;
 pub mod embedded;
+pub mod idempotency;
 pub mod inspection;
 pub mod objects;
 pub mod permissions;
@@ -19,6 +20,7 @@ pub mod tenants;
 pub mod users;
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -52,6 +54,8 @@ pub struct AppState {
     pub gateway_url: Arc<str>,
     /// The proxies whose word is taken for where a request comes from.
     pub trusted_proxies: Arc<[IpAddr]>,
+    /// Requests that one access token may make in a minute; `None` is any number.
+    pub rate_limit: Option<NonZeroU32>,
 }
 
 impl AppState {
@@ -72,6 +76,7 @@ impl AppState {
             gateways: Registry::default(),
             gateway_url,
             trusted_proxies: Arc::new([]),
+            rate_limit: None,
         })
     }
 }

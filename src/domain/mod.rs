@@ -5,6 +5,7 @@ pub mod alg_protocol;
 pub mod appliance;
 pub mod audit;
 pub mod flow;
+pub mod idempotency;
 pub mod input;
 pub mod kind;
 pub mod merge_patch;

@@ -15,7 +15,8 @@ use tracing::Level;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::layer::request_id::RequestId;
-use super::layer::{origin, problem, request_id, security};
+use super::layer::{idempotency, origin, problem, rate, request_id, security};
+use super::problem::catalogue as problems;
 use super::{health, openapi, v1};
 use crate::app::AppState;
 
@@ -27,7 +28,11 @@ const HARD_BODY_LIMIT: usize = 2 * super::extract::MAX_BODY_BYTES;
 /// The controller's HTTP service.
 pub fn router(state: AppState) -> Router {
     let (router, _) = api().split_for_parts();
-    let router = router.merge(openapi::routes()).with_state(state.clone());
+    let router = router.merge(openapi::routes()).merge(problems::routes()).with_state(state.clone());
+    let mut router = router.layer(from_fn_with_state(state.clone(), idempotency::replay));
+    if let Some(quota) = state.rate_limit {
+        router = router.layer(from_fn_with_state(rate::Limiter::new(quota.get()), rate::limit));
+    }
     through_layers(router.layer(from_fn_with_state(state, origin::trace)))
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod database;
 mod embedded;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,6 +124,7 @@ async fn prepare(
     let started = database.prepare(&store, announce).await?;
     let mut state = AppState::new(store, Arc::new(SystemClock), started.keys)?;
     state.gateway_url = gateway_url.into();
+    state.rate_limit = NonZeroU32::new(settings.rate_limit);
     state.trusted_proxies = settings.trusted_proxies.clone().into();
     Ok(state)
 }

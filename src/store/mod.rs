@@ -8,6 +8,7 @@
 pub mod appliances;
 pub mod audit;
 mod error;
+pub mod idempotency;
 pub mod objects;
 pub mod postgres;
 pub mod publications;

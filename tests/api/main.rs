@@ -18,6 +18,7 @@ mod openapi;
 mod permissions;
 mod publications;
 mod push;
+mod repetition;
 mod services;
 mod sign_in;
 mod support;
