@@ -11,6 +11,7 @@ test:
 	scripts/lint
 	cargo test --locked --workspace --doc --quiet
 	scripts/with-namespaces cargo test --locked --workspace --tests
+	scripts/check-client
 
 lint:
 	scripts/lint

@@ -79,7 +79,8 @@ async fn fill(base: &str, username: &str, password: &str) -> (String, String) {
     let tokens: Value = answer.error_for_status().unwrap().json().await.unwrap();
     let token = tokens["access_token"].as_str().unwrap().to_owned();
     let post = async |path: &str, body: Value| -> String {
-        let request = client.post(format!("{base}/v1/tenants/provider/{path}")).bearer_auth(&token).json(&body);
+        let request =
+            client.post(format!("{base}/v1/tenants/provider/{path}")).bearer_auth(&token).json(&body);
         let answer: Value = request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap();
         answer["id"].as_str().unwrap().to_owned()
     };

@@ -12,6 +12,7 @@ pub mod domain;
 pub mod error;
 pub mod http;
 pub mod ids;
+pub mod origin;
 pub mod push;
 pub mod store;
 pub mod telemetry;

@@ -1,5 +1,6 @@
 //! The `pinhole` program: the controller's command line.
 
+mod audit;
 mod secret_file;
 mod serve;
 mod settings;
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use pinhole::{http, telemetry};
 
-use crate::settings::{Arguments, Command};
+use crate::settings::{Arguments, AuditCommand, Command};
 
 /// The environment variable with the log's filter, in the syntax of `RUST_LOG`.
 const FILTER_VARIABLE: &str = "PINHOLE_LOG";
@@ -32,6 +33,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Openapi => print(&http::openapi_json())?,
         Command::Migrate(database) => runtime()?.block_on(serve::migrate(&database))?,
+        Command::Audit(AuditCommand::Verify(settings)) => runtime()?.block_on(audit::verify(&settings))?,
         Command::Serve(settings) => {
             pinhole_gateway::raise_open_files_limit();
             runtime()?.block_on(serve::run(&settings))?;

@@ -1,18 +1,21 @@
 //! The program's settings: from its arguments, and from the environment where they are not given.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use pinhole::ids::TenantId;
 use pinhole::telemetry::Format;
 use sqlx::postgres::PgConnectOptions;
 
 /// Where root's data are kept.
 const SYSTEM_DATA_DIR: &str = "/var/lib/pinhole";
+/// Far more than a person or a tool needs, and less than what keeps everyone else waiting.
+const DEFAULT_RATE_LIMIT: u32 = 60_000;
 /// How often a gateway may be told to send heartbeats: what every gateway is able to do.
 const HEARTBEAT_LEAST: Duration = Duration::from_millis(50);
 const HEARTBEAT_MOST: Duration = Duration::from_secs(60);
@@ -40,6 +43,27 @@ pub(crate) enum Command {
     Migrate(DatabaseSettings),
     /// Print the OpenAPI document of the REST API.
     Openapi,
+    /// Check the audit.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Recompute every hash and name the entries that were changed, removed or reordered.
+    ///
+    /// Prints a line for each tenant's chain and ends with status 1 when one is not whole. Who can write to the database
+    /// can also cut off a chain's end; keep the printed head elsewhere to notice that.
+    Verify(VerifySettings),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifySettings {
+    /// Only the chain of the tenant with this id.
+    #[arg(long, value_name = "ID")]
+    pub(crate) tenant: Option<TenantId>,
+    #[command(flatten)]
+    pub(crate) database: DatabaseSettings,
 }
 
 #[derive(Debug, Args)]
@@ -50,6 +74,17 @@ pub(crate) struct ServeSettings {
     /// Where gateways connect; port 0 takes a free one.
     #[arg(long, env = "PINHOLE_GRPC_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:7443")]
     pub(crate) grpc_listen: SocketAddr,
+    /// A proxy in front of the REST API whose X-Forwarded-For is believed; may be given several times.
+    #[arg(
+        long = "trusted-proxy",
+        env = "PINHOLE_TRUSTED_PROXIES",
+        value_name = "ADDRESS",
+        value_delimiter = ','
+    )]
+    pub(crate) trusted_proxies: Vec<IpAddr>,
+    /// Requests that one access token may make in a minute, and ten times as many from one address; 0 is any number.
+    #[arg(long, env = "PINHOLE_RATE_LIMIT", value_name = "REQUESTS", default_value_t = DEFAULT_RATE_LIMIT)]
+    pub(crate) rate_limit: u32,
     /// The URL that gateways are told to connect to; the address of --grpc-listen if left out.
     #[arg(long, env = "PINHOLE_GRPC_URL", value_name = "URL")]
     pub(crate) grpc_url: Option<String>,
@@ -174,7 +209,7 @@ mod tests {
         let words = ["pinhole", "serve"].iter().chain(arguments);
         match Arguments::try_parse_from(words).unwrap().command {
             Command::Serve(settings) => *settings,
-            other @ (Command::Migrate(_) | Command::Openapi) => panic!("{other:?}"),
+            other @ (Command::Migrate(_) | Command::Openapi | Command::Audit(_)) => panic!("{other:?}"),
         }
     }
 

@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 
 /// Each part of the controller, and the parts that it may name. `main`, `lib` and what starts the program join them
 /// all.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("ids", &[]),
     ("clock", &[]),
+    ("origin", &[]),
     ("domain", &["ids", "clock"]),
     ("error", &["ids", "domain"]),
     ("access", &["ids", "clock", "error", "domain"]),
-    ("store", &["ids", "clock", "error", "domain", "access"]),
+    ("store", &["ids", "clock", "origin", "error", "domain", "access"]),
     ("compiler", &["ids", "clock", "error", "domain"]),
     ("push", &["ids", "clock", "error", "domain", "access", "store", "compiler"]),
     ("app", &["ids", "clock", "error", "domain", "access", "store", "compiler", "push"]),
-    ("http", &["ids", "clock", "error", "domain", "access", "store", "app"]),
+    ("http", &["ids", "clock", "origin", "error", "domain", "access", "store", "app"]),
     ("telemetry", &[]),
 ];
 

@@ -9,7 +9,7 @@ use crate::domain::user::Password;
 use crate::error::{Error, GrantRefusal, Result};
 use crate::ids::{SessionId, TenantId, UserId};
 use crate::store::sessions::{self, NewSession, Redemption};
-use crate::store::users;
+use crate::store::{audit, users};
 
 /// What a successful grant gives.
 #[derive(Debug)]
@@ -42,6 +42,9 @@ pub async fn password_grant(state: &AppState, username: &str, password: Password
     };
     let same = state.passwords.verify(password, stored).await?;
     let Some((user, tenant)) = user.filter(|_| same) else {
+        let mut tx = state.store.system_tx().await?;
+        audit::failed_sign_in(&mut tx, user.map(|(user, _)| user)).await?;
+        tx.commit().await?;
         return Err(Error::Grant(GrantRefusal::WrongPassword));
     };
 

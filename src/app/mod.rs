@@ -3,11 +3,13 @@
 
 pub mod alg_policies;
 pub mod appliances;
+pub mod audit;
 pub mod auth;
 pub mod bootstrap;
 pub mod cloning;
 mod compilation;
 pub mod embedded;
+pub mod idempotency;
 pub mod inspection;
 pub mod objects;
 pub mod permission_defaults;
@@ -20,6 +22,8 @@ pub mod tenants;
 pub mod users;
 pub mod versions;
 
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -51,6 +55,10 @@ pub struct AppState {
     pub gateways: Registry,
     /// The URL at which gateways reach this controller, as an administrator is told it.
     pub gateway_url: Arc<str>,
+    /// The proxies whose word is taken for where a request comes from.
+    pub trusted_proxies: Arc<[IpAddr]>,
+    /// Requests that one access token may make in a minute; `None` is any number.
+    pub rate_limit: Option<NonZeroU32>,
 }
 
 impl AppState {
@@ -62,6 +70,16 @@ impl AppState {
         let passwords = PasswordHasher::new()?;
         let push_wake = Arc::new(Notify::new());
         let gateway_url = DEFAULT_GATEWAY_URL.into();
-        Ok(Self { store, clock, keys, passwords, push_wake, gateways: Registry::default(), gateway_url })
+        Ok(Self {
+            store,
+            clock,
+            keys,
+            passwords,
+            push_wake,
+            gateways: Registry::default(),
+            gateway_url,
+            trusted_proxies: Arc::new([]),
+            rate_limit: None,
+        })
     }
 }

@@ -3,8 +3,10 @@
 pub mod alg_policy;
 pub mod alg_protocol;
 pub mod appliance;
+pub mod audit;
 pub mod defaults;
 pub mod flow;
+pub mod idempotency;
 pub mod input;
 pub mod kind;
 pub mod merge_patch;

@@ -118,6 +118,10 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
         let detail = "The ETag of the version that is changed";
         parameters.push(parameter("If-Match", ParameterIn::Header, !attachment, detail));
     }
+    if method == Method::Post && signed_in {
+        let detail = "Repeated with the same key within a day, the request is answered as the first time and not carried out again";
+        parameters.push(parameter("Idempotency-Key", ParameterIn::Header, false, detail));
+    }
     if object && method == Method::Get {
         let detail = "The ETag of what the caller has";
         parameters.push(parameter("If-None-Match", ParameterIn::Header, false, detail));
@@ -131,7 +135,7 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
         respond(operation, "401", "No, bad or expired access token");
     }
     if path.starts_with("/v1/tenants") {
-        if method != Method::Get || user {
+        if method != Method::Get || user || path.ends_with("/audit") {
             respond(operation, "403", "Visible, not allowed");
         }
         if path.contains('{') {
@@ -140,9 +144,19 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
     }
     if matches!(method, Method::Post | Method::Put | Method::Patch | Method::Delete) && signed_in {
         if path.ends_with("/cancel") {
-            respond(operation, "409", "The publication has ended");
+            respond(
+                operation,
+                "409",
+                "The publication has ended, or the idempotency key is another request's",
+            );
         } else if !publication && !path.ends_with("/join-token") && !path.ends_with("/permission-defaults") {
-            respond(operation, "409", "The name is taken, or the object is in use");
+            respond(
+                operation,
+                "409",
+                "The name is taken, the object is in use, or the idempotency key is another request's",
+            );
+        } else if method == Method::Post {
+            respond(operation, "409", "The idempotency key is another request's");
         }
     }
     if conditional {
@@ -156,9 +170,10 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
         respond(operation, "415", "The body is of another media type");
         if signed_in {
             respond(operation, "422", "Fields are wrong or unknown: every error, each with its pointer");
-        } else {
-            respond(operation, "429", "Too many sign-ins at once");
         }
+    }
+    if !path.ends_with("/healthz") && !path.ends_with("/readyz") {
+        respond(operation, "429", "Too many requests, or too many sign-ins at once; see Retry-After");
     }
     respond(operation, "500", "An error of the server");
     respond(operation, "503", "The database does not answer; see Retry-After");

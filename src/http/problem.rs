@@ -1,5 +1,7 @@
 //! Problem documents, RFC 9457.
 
+pub(super) mod catalogue;
+
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -11,6 +13,9 @@ use crate::error::{Error, GrantRefusal, Unauthenticated};
 
 /// When a caller that was turned away for want of room or of a database may come back.
 const RETRY_AFTER_S: &str = "2";
+
+/// The same, when a day's keys are used up.
+const KEYS_RETRY_AFTER_S: &str = "3600";
 
 /// What a refused request is answered with.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -87,6 +92,36 @@ impl Problem {
     pub(super) fn media_type(wanted: &str) -> Self {
         let detail = format!("the body is to be {wanted}");
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Not this media type", detail)
+    }
+
+    pub(super) fn key_reused() -> Self {
+        let detail = "another request came with this Idempotency-Key";
+        Self::new(StatusCode::CONFLICT, "key-reused", "The key is another request's", detail)
+    }
+
+    pub(super) fn key_in_use() -> Self {
+        let detail = "a request with this Idempotency-Key is under way";
+        Self::new(StatusCode::CONFLICT, "key-in-use", "The request is under way", detail)
+            .header(header::RETRY_AFTER, RETRY_AFTER_S)
+    }
+
+    pub(super) fn answer_not_kept() -> Self {
+        let detail = "the request was carried out before, and its answer is not shown twice";
+        Self::new(StatusCode::CONFLICT, "answer-not-kept", "The answer is not shown twice", detail)
+    }
+
+    pub(super) fn too_many_keys() -> Self {
+        let detail = "too many idempotency keys in a day";
+        Self::too_many(detail).header(header::RETRY_AFTER, KEYS_RETRY_AFTER_S)
+    }
+
+    pub(super) fn rate_limited(retry_after_s: u64) -> Self {
+        let detail = format!("too many requests; try again in {retry_after_s} s");
+        Self::too_many(detail).header(header::RETRY_AFTER, &retry_after_s.to_string())
+    }
+
+    fn too_many(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too much at once", detail)
     }
 
     /// The problem of a response that some library made, by its status.
@@ -228,13 +263,8 @@ impl From<Error> for Problem {
                 format!("If-Match names another version than the current one, which is {current}"),
             )
             .header(header::ETAG, &etag::of_version(current)),
-            Error::TooMany => Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too-many-requests",
-                "Too much at once",
-                "too many sign-ins at once; try again",
-            )
-            .header(header::RETRY_AFTER, RETRY_AFTER_S),
+            Error::TooMany => Self::too_many("too many sign-ins at once; try again")
+                .header(header::RETRY_AFTER, RETRY_AFTER_S),
             Error::Unavailable(text) => {
                 let detail = "the database does not answer; try again";
                 let mut problem =

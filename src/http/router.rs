@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::MatchedPath;
 use axum::http::{Request, StatusCode, header};
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
@@ -15,7 +15,8 @@ use tracing::Level;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::layer::request_id::RequestId;
-use super::layer::{problem, request_id, security};
+use super::layer::{idempotency, origin, problem, rate, request_id, security};
+use super::problem::catalogue as problems;
 use super::{health, openapi, v1};
 use crate::app::AppState;
 
@@ -27,7 +28,12 @@ const HARD_BODY_LIMIT: usize = 2 * super::extract::MAX_BODY_BYTES;
 /// The controller's HTTP service.
 pub fn router(state: AppState) -> Router {
     let (router, _) = api().split_for_parts();
-    through_layers(router.merge(openapi::routes()).with_state(state))
+    let router = router.merge(openapi::routes()).merge(problems::routes()).with_state(state.clone());
+    let mut router = router.layer(from_fn_with_state(state.clone(), idempotency::replay));
+    if let Some(quota) = state.rate_limit {
+        router = router.layer(from_fn_with_state(rate::Limiter::new(quota.get()), rate::limit));
+    }
+    through_layers(router.layer(from_fn_with_state(state, origin::trace)))
 }
 
 /// Puts a router behind what every request passes through.
@@ -62,6 +68,7 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
                 .merge(v1::appliances::traffic_routes())
                 .merge(v1::appliances::inspection_routes()),
         )
+        .nest("/audit", v1::audit::routes())
         .nest("/permission-defaults", v1::permission_defaults::routes())
         .nest("/publications", v1::publications::routes())
         .nest("/users", v1::users::routes());

@@ -1,9 +1,10 @@
 //! `pinhole serve`: puts the controller's parts together, and takes them apart again in the right order.
 
-mod database;
+pub(crate) mod database;
 mod embedded;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +72,7 @@ async fn serve(
     let (stop_push, push_stopped) = stop_channel();
     let gate = Gate::default();
     let mut servers = JoinSet::new();
-    let router = gate.router();
+    let router = gate.router().into_make_service_with_connect_info::<SocketAddr>();
     servers.spawn(async move {
         axum::serve(listeners.http, router)
             .with_graceful_shutdown(http_stopped)
@@ -123,6 +124,8 @@ async fn prepare(
     let started = database.prepare(&store, announce).await?;
     let mut state = AppState::new(store, Arc::new(SystemClock), started.keys)?;
     state.gateway_url = gateway_url.into();
+    state.rate_limit = NonZeroU32::new(settings.rate_limit);
+    state.trusted_proxies = settings.trusted_proxies.clone().into();
     Ok(state)
 }
 

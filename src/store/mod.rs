@@ -6,7 +6,9 @@
 //! what is hidden, unless its name says otherwise.
 
 pub mod appliances;
+pub mod audit;
 mod error;
+pub mod idempotency;
 pub mod objects;
 pub mod postgres;
 pub mod publications;

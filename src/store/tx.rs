@@ -5,10 +5,15 @@ use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Postgres, Transaction};
 use super::Store;
 use crate::error::Result;
 use crate::ids::TenantId;
+use crate::origin::Origin;
 
 /// What makes the advisory locks of this program its own; the second key says what is locked.
 const WRITE_LOCK: i32 = 0x5048_0001;
 const START_LOCK: i64 = 0x5048_0002_0000_0000;
+
+/// Tells the audit who acts, from now to the transaction's end: a column of a query that finds the row `u` of users.
+pub(super) const SET_ACTOR: &str = "set_config('pinhole.actor', \
+     jsonb_build_object('id', u.id, 'name', u.username, 'role', u.role)::text, true)";
 
 /// A transaction that sees one tenant, and the tenants that the actor's own tenant provides for.
 #[derive(Debug)]
@@ -40,9 +45,11 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub async fn tenant_tx(&self, home: TenantId) -> Result<TenantTx> {
-        // Nothing but the hyphenated form of a UUID goes into the statement.
+        // Nothing but the hyphenated form of UUIDs and an address goes into the statement.
         let begin = format!(
-            "BEGIN; SET LOCAL pinhole.home_tenant_id = '{home}'; SET LOCAL pinhole.tenant_id = '{home}'"
+            "BEGIN; SET LOCAL pinhole.home_tenant_id = '{home}'; SET LOCAL pinhole.tenant_id = '{home}'; \
+             SET LOCAL pinhole.origin = '{origin}'",
+            origin = Origin::current(),
         );
         let inner = self.pool().begin_with(AssertSqlSafe(begin)).await?;
         Ok(TenantTx { inner, home, tenant: home })
@@ -53,7 +60,12 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub async fn system_tx(&self) -> Result<SystemTx> {
-        let inner = self.pool().begin_with("BEGIN; SET LOCAL ROLE pinhole_system").await?;
+        // As above.
+        let begin = format!(
+            "BEGIN; SET LOCAL ROLE pinhole_system; SET LOCAL pinhole.origin = '{}'",
+            Origin::current()
+        );
+        let inner = self.pool().begin_with(AssertSqlSafe(begin)).await?;
         Ok(SystemTx { inner })
     }
 }

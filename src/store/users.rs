@@ -74,12 +74,13 @@ pub async fn caller(
     let (id, name) = tenants::split(tenant);
     let columns = tenants::COLUMNS;
     let row: Option<PgRow> = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT u.username, u.role, {columns}
+        "SELECT u.username, u.role, {columns}, {}
          FROM users u
          JOIN tenants home ON home.id = u.tenant_id AND home.suspended_at IS NULL
          JOIN sessions s ON s.user_id = u.id AND s.id = $2 AND s.revoked_at IS NULL AND s.expires_at > $3
          LEFT JOIN tenants t ON t.id = $4 OR t.name_key = $5
-         WHERE u.id = $1"
+         WHERE u.id = $1",
+        super::tx::SET_ACTOR
     )))
     .bind(claims.sub)
     .bind(claims.sid)

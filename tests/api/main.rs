@@ -4,6 +4,7 @@
 
 mod alg_policies;
 mod appliances;
+mod audit;
 mod availability;
 mod compiled;
 mod conditional;
@@ -18,6 +19,7 @@ mod permission_defaults;
 mod permissions;
 mod publications;
 mod push;
+mod repetition;
 mod services;
 mod sign_in;
 mod sub_profiles;

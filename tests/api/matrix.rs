@@ -346,6 +346,7 @@ async fn tenant_lines(world: &World, covered: &mut Covered) -> String {
                     format!("{defaults}?dry_run=true"),
                     Some(&less),
                 ),
+                ("audit", Method::GET, "/v1/tenants/{tenant}/audit", format!("{one}/audit"), None),
                 ("users", Method::GET, "/v1/tenants/{tenant}/users", users.clone(), None),
                 (
                     "new-user",

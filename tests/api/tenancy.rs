@@ -98,7 +98,8 @@ async fn without_any_where_clause_a_query_sees_one_tenant() {
         let edge = appliance(api, tenant, "edge").await;
         let path = format!("/v1/tenants/{tenant}");
         api.post(&format!("{path}/appliances/{edge}/join-token"), &json!({})).await.expect(201);
-        api.post(&format!("{path}/publications"), &json!({"appliances": [edge]})).await.expect(202);
+        let (all, order) = (format!("{path}/publications"), json!({"appliances": [edge]}));
+        api.send(Method::POST, &all, &[("idempotency-key", "k")], Some(&order)).await.expect(202);
     }
     let mut connection = world.owner.connect().await.unwrap();
     connection.execute("SET ROLE pinhole_app").await.unwrap();

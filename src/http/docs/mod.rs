@@ -12,7 +12,7 @@ use crate::app::AppState;
 
 const STYLE: &str = include_str!("style.css");
 /// The page has a style sheet of its own and nothing else.
-const POLICY: (HeaderName, HeaderValue) = (
+pub(super) const POLICY: (HeaderName, HeaderValue) = (
     header::CONTENT_SECURITY_POLICY,
     HeaderValue::from_static(
         "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",

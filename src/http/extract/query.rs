@@ -5,6 +5,7 @@ use axum::http::request::Parts;
 
 use crate::app::AppState;
 use crate::app::tenants::Extent;
+use crate::domain::audit::AuditQuery;
 use crate::domain::flow::Flow;
 use crate::domain::page::ListQuery;
 use crate::domain::tenant::TenantState;
@@ -28,6 +29,10 @@ pub(in crate::http) struct TenantList(pub(in crate::http) ListQuery, pub(in crat
 /// The parameters of a deletion that may take along what the thing holds.
 #[derive(Debug)]
 pub(in crate::http) struct Removal(pub(in crate::http) Extent, pub(in crate::http) Finish);
+
+/// The parameters of the audit.
+#[derive(Debug)]
+pub(in crate::http) struct AuditParameters(pub(in crate::http) AuditQuery);
 
 /// The parameters that describe a flow.
 #[derive(Debug)]
@@ -112,6 +117,14 @@ impl FromRequestParts<AppState> for Removal {
             }
         }
         Ok(Self(extent, finish))
+    }
+}
+
+impl FromRequestParts<AppState> for AuditParameters {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
+        parse(parts, |pairs| AuditQuery::parse(pairs)).map(Self)
     }
 }
 

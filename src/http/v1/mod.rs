@@ -2,6 +2,7 @@
 
 pub(super) mod alg_policies;
 pub(super) mod appliances;
+pub(super) mod audit;
 pub(super) mod auth;
 pub(super) mod master_profiles;
 mod objects;
