@@ -7,6 +7,7 @@ pub mod auth;
 pub mod bootstrap;
 pub mod cloning;
 mod compilation;
+pub mod copying;
 pub mod embedded;
 pub mod inspection;
 pub mod objects;

@@ -7,6 +7,7 @@ mod appliances;
 mod availability;
 mod compiled;
 mod conditional;
+mod copies;
 mod errors;
 mod hostile;
 mod inspections;

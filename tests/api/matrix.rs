@@ -101,6 +101,7 @@ async fn who_may_do_what() {
     golden += &attach_lines(&world, &mut covered).await;
     golden += &join_lines(&world, &mut covered).await;
     golden += &traffic_lines(&world, &mut covered).await;
+    golden += &copy_lines(&world, &mut covered).await;
     golden += &publication_lines(&world, &mut covered).await;
     golden += &tenant_lines(&world, &mut covered).await;
     snapshot::compare("tests/snapshots/permission-matrix.txt", &golden);
@@ -193,6 +194,34 @@ async fn join_lines(world: &World, covered: &mut Covered) -> String {
             write!(lines, " {status}").unwrap();
         }
         lines.push('\n');
+    }
+    lines
+}
+
+/// Copying takes the provider's administrator, and an object of the provider.
+async fn copy_lines(world: &World, covered: &mut Covered) -> String {
+    let mut lines = "copy (the provider's object; an enterprise's)\n".to_owned();
+    for (plural, fields) in kinds().into_iter().filter(|(plural, _)| *plural != "appliances") {
+        for (user, role) in ROLES {
+            write!(lines, "  {role:32} {plural:16}").unwrap();
+            for permission in ["edit", "read", "hide"] {
+                let name = format!("copied-{role}-{permission}");
+                let mut body = fields.clone();
+                body["name"] = json!(name);
+                body["permissions"] = json!([{"role": role, "permission": permission}]);
+                create(&world.api("root"), "provider", plural, &body).await;
+                write!(lines, " {permission}").unwrap();
+                for (tenant, name) in [("provider", name.clone()), ("acme", format!("{role}-{permission}"))] {
+                    let template = format!("/v1/tenants/{{tenant}}/{plural}/{{id}}/copy");
+                    let path = format!("/v1/tenants/{tenant}/{plural}/name:{name}/copy?dry_run=true");
+                    let body = json!({"tenants": ["globex"]});
+                    let api = world.api(user);
+                    let (status, _) = covered.call(&api, Method::POST, &template, &path, Some(&body)).await;
+                    write!(lines, " {status}").unwrap();
+                }
+            }
+            lines.push('\n');
+        }
     }
     lines
 }
