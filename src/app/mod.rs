@@ -8,6 +8,7 @@ pub mod auth;
 pub mod bootstrap;
 pub mod cloning;
 mod compilation;
+pub mod copying;
 pub mod embedded;
 pub mod idempotency;
 pub mod inspection;

@@ -196,21 +196,23 @@ impl Spec {
 
     /// Drops the references that `hidden` picks, as a caller sees it who may not see their targets.
     pub fn drop_hidden(&mut self, hidden: &dyn Fn(ObjectId) -> bool) {
+        self.replace_links(&|id| (!hidden(id)).then_some(id));
+    }
+
+    /// Makes each reference one to something else, or drops it.
+    pub fn replace_links(&mut self, replacement: &dyn Fn(ObjectId) -> Option<ObjectId>) {
+        let replace = |target: &mut Option<ObjectId>| *target = target.and_then(replacement);
         match self {
             Self::Service(_) => {}
             Self::AlgPolicy(policy) => {
                 for protocol in AlgProtocol::ALL {
-                    policy.protocol_mut(protocol).services.retain(|id| !hidden(*id));
+                    let services = &mut policy.protocol_mut(protocol).services;
+                    *services = services.iter().copied().filter_map(replacement).collect();
                 }
             }
-            Self::SubProfile(profile) => profile.alg_policy = profile.alg_policy.filter(|id| !hidden(*id)),
-            Self::MasterProfile(profile) => {
-                let target = profile.target_mut();
-                *target = target.filter(|id| !hidden(*id));
-            }
-            Self::Appliance(appliance) => {
-                appliance.master_profile = appliance.master_profile.filter(|id| !hidden(*id));
-            }
+            Self::SubProfile(profile) => replace(&mut profile.alg_policy),
+            Self::MasterProfile(profile) => replace(profile.target_mut()),
+            Self::Appliance(appliance) => replace(&mut appliance.master_profile),
         }
     }
 

@@ -57,10 +57,15 @@ pub(super) fn through_layers(router: Router) -> Router {
 /// The API's routes with their documentation.
 pub(super) fn api() -> OpenApiRouter<AppState> {
     let tenant = OpenApiRouter::new()
-        .nest("/services", v1::services::routes())
-        .nest("/alg-policies", v1::alg_policies::routes().merge(v1::alg_policies::attachment_routes()))
-        .nest("/sub-profiles", v1::sub_profiles::routes())
-        .nest("/master-profiles", v1::master_profiles::routes())
+        .nest("/services", v1::services::routes().merge(v1::services::copy_routes()))
+        .nest(
+            "/alg-policies",
+            v1::alg_policies::routes()
+                .merge(v1::alg_policies::copy_routes())
+                .merge(v1::alg_policies::attachment_routes()),
+        )
+        .nest("/sub-profiles", v1::sub_profiles::routes().merge(v1::sub_profiles::copy_routes()))
+        .nest("/master-profiles", v1::master_profiles::routes().merge(v1::master_profiles::copy_routes()))
         .nest(
             "/appliances",
             v1::appliances::routes()

@@ -131,6 +131,20 @@ pub async fn list(tx: &mut TenantTx, query: &ListQuery, state: Option<TenantStat
     Ok(Page { items: rows.into_iter().map(Tenant::try_from).collect::<Result<_>>()?, total })
 }
 
+/// The enterprises that the transaction sees, by name, and no more than `limit`.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn enterprises(tx: &mut TenantTx, limit: usize) -> Result<Vec<Tenant>> {
+    let rows: Vec<TenantRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM tenants t WHERE t.parent_id IS NOT NULL ORDER BY t.name_key LIMIT $1"
+    )))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(tx.connection())
+    .await?;
+    rows.into_iter().map(Tenant::try_from).collect()
+}
+
 /// Adds an enterprise of the provider that the transaction is at home in.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ mod audit;
 mod availability;
 mod compiled;
 mod conditional;
+mod copies;
 mod errors;
 mod hostile;
 mod inspections;

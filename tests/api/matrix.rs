@@ -1,13 +1,15 @@
 //! Role x permission x action for every kind of object, and role x action for the rest, by really calling: the golden
 //! file is the policy, and its difference is the review.
 
+mod pairs;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use sqlx::ConnectOptions as _;
 
+use self::pairs::{attach_lines, copy_lines};
 use crate::support::{Api, World, appliance, create, snapshot};
 
 const ROLES: [(&str, &str); 4] = [
@@ -101,6 +103,7 @@ async fn who_may_do_what() {
     golden += &attach_lines(&world, &mut covered).await;
     golden += &join_lines(&world, &mut covered).await;
     golden += &traffic_lines(&world, &mut covered).await;
+    golden += &copy_lines(&world, &mut covered).await;
     golden += &publication_lines(&world, &mut covered).await;
     golden += &tenant_lines(&world, &mut covered).await;
     snapshot::compare("tests/snapshots/permission-matrix.txt", &golden);
@@ -246,46 +249,6 @@ async fn publication_lines(world: &World, covered: &mut Covered) -> String {
             lines.push('\n');
         }
         root.delete(&format!("/v1/tenants/{tenant}/appliances/{edge}")).await.expect(204);
-    }
-    lines
-}
-
-/// Attaching takes two objects: every pair of permissions, to a basic master profile and to a sub-profile.
-async fn attach_lines(world: &World, covered: &mut Covered) -> String {
-    let mut lines = "attach and detach (policy, profile): a master profile, a sub-profile\n".to_owned();
-    let mut profiles = BTreeMap::new();
-    for plural in ["master-profiles", "sub-profiles"] {
-        let mut owner = world.owner.connect().await.unwrap();
-        let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT name, id::text FROM objects WHERE kind = $1 AND name <> 'Default-Basic-MP'",
-        )
-        .bind(plural.replace("-profiles", "_profile"))
-        .fetch_all(&mut owner)
-        .await
-        .unwrap();
-        profiles.extend(rows.into_iter().map(|(name, id)| (format!("{plural}/{name}"), id)));
-    }
-    for (user, role) in ROLES {
-        let api = world.api(user);
-        for policy in ["edit", "read", "hide"] {
-            for profile in ["edit", "read", "hide"] {
-                let policy_name = format!("name:{role}-{policy}");
-                write!(lines, "  {role:32} {policy:6} {profile:6}").unwrap();
-                for (action, plural) in [
-                    ("attach", "master-profiles"),
-                    ("detach", "master-profiles"),
-                    ("attach", "sub-profiles"),
-                    ("detach", "sub-profiles"),
-                ] {
-                    let body = json!({"profile": profiles[&format!("{plural}/{role}-{profile}")]});
-                    let template = format!("/v1/tenants/{{tenant}}/alg-policies/{{id}}/{action}");
-                    let path = format!("/v1/tenants/acme/alg-policies/{policy_name}/{action}?dry_run=true");
-                    let (status, _) = covered.call(&api, Method::POST, &template, &path, Some(&body)).await;
-                    write!(lines, " {action} {status}").unwrap();
-                }
-                lines.push('\n');
-            }
-        }
     }
     lines
 }

@@ -1,6 +1,7 @@
 //! Services, policies, profiles, appliances: one table, since what they have in common is nearly all that a database does
 //! with them.
 
+mod copies;
 mod list;
 mod relations;
 mod row;
@@ -20,6 +21,7 @@ use crate::domain::reference::{ObjectRef, Ref};
 use crate::error::{Error, Result};
 use crate::ids::ObjectId;
 
+pub use self::copies::{copies_regardless, set_source};
 pub use self::list::list;
 pub use self::relations::{
     Related, Uses, existing, policies_listening_on, reachable_regardless, references, resolve,

@@ -4,6 +4,7 @@ mod attachment;
 mod view;
 
 use self::view::{AlgPolicy, AlgPolicyInput};
+use super::objects::copying::copy_endpoint;
 use super::objects::endpoints::object_endpoints;
 use crate::domain::kind::Kind;
 
@@ -16,4 +17,10 @@ object_endpoints! {
     many: "ALG policies",
     view: AlgPolicy,
     input: AlgPolicyInput,
+}
+
+copy_endpoint! {
+    kind: Kind::AlgPolicy,
+    tag: "alg-policies",
+    one: "an ALG policy",
 }

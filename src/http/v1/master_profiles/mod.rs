@@ -3,6 +3,7 @@
 mod view;
 
 use self::view::{MasterProfile, MasterProfileInput};
+use super::objects::copying::copy_endpoint;
 use super::objects::endpoints::object_endpoints;
 use crate::domain::kind::Kind;
 
@@ -15,4 +16,10 @@ object_endpoints! {
     many: "master profiles",
     view: MasterProfile,
     input: MasterProfileInput,
+}
+
+copy_endpoint! {
+    kind: Kind::MasterProfile,
+    tag: "master-profiles",
+    one: "a master profile",
 }

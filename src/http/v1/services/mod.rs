@@ -3,6 +3,7 @@
 mod view;
 
 use self::view::{Service, ServiceInput};
+use super::objects::copying::copy_endpoint;
 use super::objects::endpoints::object_endpoints;
 use crate::domain::kind::Kind;
 
@@ -13,4 +14,10 @@ object_endpoints! {
     many: "services",
     view: Service,
     input: ServiceInput,
+}
+
+copy_endpoint! {
+    kind: Kind::Service,
+    tag: "services",
+    one: "a service",
 }

@@ -3,6 +3,7 @@
 mod view;
 
 use self::view::{SubProfile, SubProfileInput};
+use super::objects::copying::copy_endpoint;
 use super::objects::endpoints::object_endpoints;
 use crate::domain::kind::Kind;
 
@@ -15,4 +16,10 @@ object_endpoints! {
     many: "sub-profiles",
     view: SubProfile,
     input: SubProfileInput,
+}
+
+copy_endpoint! {
+    kind: Kind::SubProfile,
+    tag: "sub-profiles",
+    one: "a sub-profile",
 }
