@@ -1,6 +1,7 @@
 //! The `pinhole` program: the controller's command line.
 
 mod audit;
+mod cli;
 mod secret_file;
 mod serve;
 mod settings;
@@ -19,7 +20,7 @@ const FILTER_VARIABLE: &str = "PINHOLE_LOG";
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match execute(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // There is nothing left to do when even that fails.
             let _ = writeln!(std::io::stderr().lock(), "pinhole: {}", describe(&error));
@@ -28,18 +29,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn execute(arguments: Arguments) -> anyhow::Result<()> {
+fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init(arguments.log_format, std::env::var(FILTER_VARIABLE).ok().as_deref())?;
     match arguments.command {
         Command::Openapi => print(&http::openapi_json())?,
         Command::Migrate(database) => runtime()?.block_on(serve::migrate(&database))?,
         Command::Audit(AuditCommand::Verify(settings)) => runtime()?.block_on(audit::verify(&settings))?,
+        Command::Client(command) => return runtime()?.block_on(cli::run(&command)),
         Command::Serve(settings) => {
             pinhole_gateway::raise_open_files_limit();
             runtime()?.block_on(serve::run(&settings))?;
         }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

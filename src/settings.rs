@@ -12,6 +12,8 @@ use pinhole::ids::TenantId;
 use pinhole::telemetry::Format;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::cli::ClientCommand;
+
 /// Where root's data are kept.
 const SYSTEM_DATA_DIR: &str = "/var/lib/pinhole";
 /// Far more than a person or a tool needs, and less than what keeps everyone else waiting.
@@ -43,6 +45,8 @@ pub(crate) enum Command {
     Migrate(DatabaseSettings),
     /// Print the OpenAPI document of the REST API.
     Openapi,
+    #[command(flatten)]
+    Client(Box<ClientCommand>),
     /// Check the audit.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -209,7 +213,9 @@ mod tests {
         let words = ["pinhole", "serve"].iter().chain(arguments);
         match Arguments::try_parse_from(words).unwrap().command {
             Command::Serve(settings) => *settings,
-            other @ (Command::Migrate(_) | Command::Openapi | Command::Audit(_)) => panic!("{other:?}"),
+            other @ (Command::Migrate(_) | Command::Openapi | Command::Audit(_) | Command::Client(_)) => {
+                panic!("{other:?}")
+            }
         }
     }
 

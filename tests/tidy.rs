@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Each part of the controller, and the parts that it may name. `main`, `lib` and what starts the program join them
 /// all.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("ids", &[]),
     ("clock", &[]),
     ("origin", &[]),
@@ -14,6 +14,8 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("error", &["ids", "domain"]),
     ("access", &["ids", "clock", "error", "domain"]),
     ("store", &["ids", "clock", "origin", "error", "domain", "access"]),
+    ("desired", &["ids", "domain"]),
+    ("import", &["domain", "desired"]),
     ("compiler", &["ids", "clock", "error", "domain"]),
     ("push", &["ids", "clock", "error", "domain", "access", "store", "compiler"]),
     ("app", &["ids", "clock", "error", "domain", "access", "store", "compiler", "push"]),

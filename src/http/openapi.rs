@@ -17,6 +17,8 @@ use super::router::api;
 use crate::app::AppState;
 
 const SCHEME: &str = "bearer";
+/// RFC 9110 section 8.8.3, in the characters that our own tags have and some more.
+const ENTITY_TAGS: &str = r#"^(\*|(W/)?"[!#-+.-~-]*"(, ?(W/)?"[!#-+.-~-]*")*)$"#;
 const PROBLEM: &str = "application/problem+json";
 
 /// The OpenAPI document, formatted as it is committed.
@@ -185,8 +187,15 @@ fn parameter(
     required: bool,
     description: &str,
 ) -> utoipa::openapi::path::Parameter {
-    let schema = ObjectBuilder::new().schema_type(Type::String).build();
+    let (pattern, example) = match name {
+        "If-Match" | "If-None-Match" => (Some(ENTITY_TAGS), "\"1\""),
+        "Idempotency-Key" => (Some("^[!#-~]{1,255}$"), "8e03978e-40d5-43dd-bc93-6894a57f9324"),
+        "tenant" => (None, "acme"),
+        _ => (None, "name:example"),
+    };
+    let schema = ObjectBuilder::new().schema_type(Type::String).pattern(pattern).build();
     ParameterBuilder::new()
+        .example(Some(example.into()))
         .name(name)
         .parameter_in(place)
         .required(if required { Required::True } else { Required::False })

@@ -1,0 +1,142 @@
+//! The API, over HTTP.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use pinhole::domain::kind::Kind;
+use reqwest::{Method, header};
+use serde_json::Value;
+
+use super::login::{Credential, Login, LoginSettings};
+
+/// How long an answer may take; the controller gives up before that.
+const TIMEOUT: Duration = Duration::from_secs(40);
+/// The items of a page: the most that the API answers.
+const PER_PAGE: usize = 100;
+
+/// A client that is signed in.
+#[derive(Debug)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    server: String,
+    token: String,
+}
+
+impl Client {
+    /// Signs in, unless there is a token already.
+    pub(super) async fn sign_in(settings: &LoginSettings) -> anyhow::Result<Self> {
+        let Login { server, credential } = settings.resolve()?;
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        let token = match credential {
+            Credential::Token(token) => token.reveal().to_owned(),
+            Credential::Password { username, password } => {
+                let form =
+                    [("grant_type", "password"), ("username", &username), ("password", password.reveal())];
+                let request = http.post(format!("{server}/v1/auth/token")).form(&form);
+                let answer = receive(request.send().await, &server).await.context("cannot sign in")?;
+                let token = answer.get("access_token").and_then(Value::as_str);
+                token.with_context(|| format!("{server} is no Pinhole controller"))?.to_owned()
+            }
+        };
+        Ok(Self { http, server, token })
+    }
+
+    /// The name of the caller's own tenant.
+    pub(super) async fn own_tenant(&self) -> anyhow::Result<String> {
+        let me = self.get("/v1/auth/me").await?;
+        let name = me.pointer("/tenant/name").and_then(Value::as_str);
+        Ok(name.context("the controller does not say whose user this is")?.to_owned())
+    }
+
+    pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.send(Method::GET, path, None, None).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.send(Method::POST, path, None, Some(body)).await
+    }
+
+    /// Replaces what there is, if it is still of that version.
+    pub(super) async fn put(&self, path: &str, version: i64, body: &Value) -> anyhow::Result<Value> {
+        self.send(Method::PUT, path, Some(&format!("\"{version}\"")), Some(body)).await
+    }
+
+    /// Deletes what there is, if it is still of that version; `None` is any.
+    pub(super) async fn delete(&self, path: &str, version: Option<i64>) -> anyhow::Result<()> {
+        let tag = version.map_or_else(|| "*".to_owned(), |version| format!("\"{version}\""));
+        self.send(Method::DELETE, path, Some(&tag), None).await.map(drop)
+    }
+
+    /// Everything in a list.
+    pub(super) async fn list(&self, path: &str) -> anyhow::Result<Vec<Value>> {
+        let mut items = Vec::new();
+        for page in 1_u32.. {
+            let answer = self.get(&format!("{path}?per_page={PER_PAGE}&page={page}")).await?;
+            let Some(Value::Array(found)) = answer.get("items").cloned() else { bail!("{path} is no list") };
+            let last = found.len() < PER_PAGE;
+            items.extend(found);
+            if last {
+                break;
+            }
+        }
+        Ok(items)
+    }
+
+    /// The objects of a kind.
+    pub(super) async fn objects(&self, tenant: &str, kind: Kind) -> anyhow::Result<Vec<Value>> {
+        self.list(&format!("/v1/tenants/{tenant}/{}", kind.plural())).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        if_match: Option<&str>,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
+        let mut request =
+            self.http.request(method, format!("{}{path}", self.server)).bearer_auth(&self.token);
+        if let Some(tag) = if_match {
+            request = request.header(header::IF_MATCH, tag);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        receive(request.send().await, &self.server).await
+    }
+}
+
+/// An answer's body, or its problem as an error.
+async fn receive(sent: reqwest::Result<reqwest::Response>, server: &str) -> anyhow::Result<Value> {
+    let response =
+        sent.map_err(reqwest::Error::without_url).with_context(|| format!("{server} does not answer"))?;
+    let status = response.status();
+    let bytes = response.bytes().await.map_err(reqwest::Error::without_url)?;
+    if status.is_success() {
+        return match bytes.is_empty() {
+            true => Ok(Value::Null),
+            false => {
+                serde_json::from_slice(&bytes).with_context(|| format!("{server} answered what is no JSON"))
+            }
+        };
+    }
+    let problem: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let text =
+        |value: &Value, field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut told = format!("{} ({status})", text(&problem, "title"));
+    let errors = problem.get("errors").and_then(Value::as_array);
+    match errors.filter(|errors| !errors.is_empty()) {
+        None => told = format!("{told}: {}", text(&problem, "detail")),
+        Some(errors) => {
+            let fields: Vec<String> = errors
+                .iter()
+                .map(|error| format!("{} {}", text(error, "pointer"), text(error, "detail")))
+                .collect();
+            told = format!("{told}: {}", fields.join("; "));
+        }
+    }
+    bail!(told)
+}
