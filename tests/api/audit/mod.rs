@@ -89,6 +89,13 @@ async fn changes(world: &World) -> Vec<Change> {
         let id = create(&root, "acme", plural, &body).await;
         let list = format!("/v1/tenants/acme/{plural}");
         let path = format!("{list}/{id}");
+        if plural != "appliances" {
+            body["name"] = json!("copied");
+            let source = create(&root, "provider", plural, &body).await;
+            let path = format!("/v1/tenants/provider/{plural}/{source}/copy");
+            let copied = Some(json!({"tenants": ["acme"]}));
+            changes.push(change(Method::POST, &format!("{template}/copy"), path, copied));
+        }
         body["name"] = json!("second");
         changes.push(change(Method::POST, &collection, list, Some(body.clone())));
         body["name"] = json!("renamed");
