@@ -19,6 +19,7 @@ mod permission_defaults;
 mod permissions;
 mod publications;
 mod push;
+mod scale;
 mod services;
 mod sign_in;
 mod sub_profiles;

@@ -11,4 +11,6 @@ pub(super) use self::body::{FormBody, JsonBody, MAX_BODY_BYTES, PatchBody};
 pub(super) use self::caller::Caller;
 pub(super) use self::path::{ObjectPath, PublicationPath, TenantPath, UserPath, VersionPath};
 pub(super) use self::precondition::{IfMatch, IfNoneMatch};
-pub(super) use self::query::{After, Against, FlowQuery, List, NoQuery, Pages, Removal, TenantList, Write};
+pub(super) use self::query::{
+    After, Against, FlowQuery, List, NoQuery, ObjectList, Pages, Removal, TenantList, Write,
+};
