@@ -125,8 +125,12 @@ pub async fn read(mut scope: Scope, kind: Kind, reference: &ObjectRef) -> Result
 /// Lists the objects of a kind.
 ///
 /// # Errors
-/// The database does not answer.
+/// [`Error::Parameter`] when it filters by what the kind does not have.
 pub async fn list(mut scope: Scope, kind: Kind, query: &ListQuery) -> Result<Page<Detail>> {
+    if kind != Kind::Appliance && !query.labels.is_empty() {
+        let (parameter, detail) = ("label".to_owned(), "there is no such parameter".to_owned());
+        return Err(Error::Parameter { parameter, detail });
+    }
     let page = store::list(&mut scope.tx, &scope.viewer, kind, query).await?;
     let items = details(&mut scope, page.items).await?;
     scope.tx.finish(Finish::Commit).await?;

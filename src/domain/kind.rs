@@ -61,6 +61,18 @@ impl Kind {
         }
     }
 
+    /// The kinds of object that one of the kind refers to.
+    #[must_use]
+    pub fn refers_to(self) -> &'static [Self] {
+        match self {
+            Self::Service => &[],
+            Self::AlgPolicy => &[Self::Service],
+            Self::SubProfile => &[Self::AlgPolicy],
+            Self::MasterProfile => &[Self::AlgPolicy, Self::SubProfile],
+            Self::Appliance => &[Self::MasterProfile],
+        }
+    }
+
     /// The kind that a word from the database stands for.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {

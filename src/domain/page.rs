@@ -1,5 +1,9 @@
 //! One page of a list: what is searched, how it is sorted, where it starts.
 
+use std::collections::BTreeMap;
+
+use super::name::Name;
+
 /// The items of a page when the caller does not say.
 pub const DEFAULT_PER_PAGE: u32 = 10;
 /// The most items of a page.
@@ -8,7 +12,7 @@ pub const MAX_PER_PAGE: u32 = 100;
 pub const MAX_PAGE: u32 = 1_000_000;
 /// The most characters of a search.
 pub const MAX_QUERY_CHARS: usize = 200;
-/// The most tags that a list is filtered by.
+/// The most tags, and labels, that a list is filtered by.
 pub const MAX_FILTER_TAGS: usize = 10;
 
 /// The order of a list.
@@ -46,6 +50,8 @@ pub struct ListQuery {
     pub search: Option<String>,
     /// Tags that an item has to have, all of them.
     pub tags: Vec<String>,
+    /// Labels that an appliance has to have, all of them.
+    pub labels: BTreeMap<String, String>,
     /// The order.
     pub sort: Sort,
     /// The page, counted from 1.
@@ -56,7 +62,14 @@ pub struct ListQuery {
 
 impl Default for ListQuery {
     fn default() -> Self {
-        Self { search: None, tags: Vec::new(), sort: Sort::default(), page: 1, per_page: DEFAULT_PER_PAGE }
+        Self {
+            search: None,
+            tags: Vec::new(),
+            labels: BTreeMap::new(),
+            sort: Sort::default(),
+            page: 1,
+            per_page: DEFAULT_PER_PAGE,
+        }
     }
 }
 
@@ -89,6 +102,33 @@ impl ListQuery {
                 "page" => query.page = number(value, MAX_PAGE).map_err(|detail| fail(&detail))?,
                 "per_page" => query.per_page = number(value, MAX_PER_PAGE).map_err(|detail| fail(&detail))?,
                 _ => return Err(fail("there is no such parameter")),
+            }
+        }
+        Ok(query)
+    }
+
+    /// Reads the parameters of a list of objects, which may also be filtered by labels, each as `label=region:emea`.
+    ///
+    /// # Errors
+    /// As [`ListQuery::parse`].
+    pub fn parse_labelled<'a>(
+        parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, (String, String)> {
+        let (labels, rest): (Vec<_>, Vec<_>) = parameters.into_iter().partition(|(name, _)| *name == "label");
+        let mut query = Self::parse(rest)?;
+        let fail = |detail: &str| Err(("label".to_owned(), detail.to_owned()));
+        for (_, label) in labels {
+            let Some((key, value)) = label.split_once(':') else {
+                return fail("is to be a key and a value, as in region:emea");
+            };
+            if value.contains('\0') || Name::parse(key).is_err() {
+                return fail("is no label that an appliance can have");
+            }
+            if query.labels.insert(key.to_owned(), value.to_owned()).is_some() {
+                return fail("names a key twice");
+            }
+            if query.labels.len() > MAX_FILTER_TAGS {
+                return fail("is given too often");
             }
         }
         Ok(query)

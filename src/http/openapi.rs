@@ -129,6 +129,11 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
         parameters.push(parameter("If-None-Match", ParameterIn::Header, false, detail));
         respond_bare(operation, "304", "The caller has it already");
     }
+    if method == Method::Get && path.ends_with("/appliances") {
+        let detail =
+            "A label that an appliance has to have, as in `region:emea`; may be given up to ten times";
+        parameters.push(parameter("label", ParameterIn::Query, false, detail));
+    }
     let own = operation.parameters.take().unwrap_or_default();
     operation.parameters = Some(parameters.into_iter().map(RefOr::T).chain(own).collect());
 

@@ -201,3 +201,34 @@ async fn a_gateway_is_connected_as_long_as_a_replica_says_so() {
         assert_eq!(api.get(&path).await.expect(200)["state"]["connected"], connected, "{lease}");
     }
 }
+
+#[tokio::test]
+async fn a_list_is_filtered_by_labels() {
+    let world = World::new().await;
+    let api = world.api("acme-admin");
+    for (name, labels) in [
+        ("a", json!({"region": "emea", "tier": "1"})),
+        ("b", json!({"region": "emea:west", "tier": "1"})),
+        ("c", json!({"region": "emea"})),
+    ] {
+        create(&api, "acme", "appliances", &json!({"name": name, "labels": labels})).await;
+    }
+    for (query, expected) in [
+        ("label=region:emea", vec!["a", "c"]),
+        ("label=region:emea&label=tier:1", vec!["a"]),
+        ("label=region:emea%3Awest", vec!["b"]),
+        ("label=region:emea&q=c", vec!["c"]),
+        ("label=region:", vec![]),
+        ("label=Region:emea", vec![]),
+    ] {
+        let list = api.get(&format!("{APPLIANCES}?{query}")).await.expect(200);
+        let names: Vec<&str> =
+            list["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect();
+        assert_eq!((&list["total"], names), (&json!(expected.len()), expected), "{query}");
+    }
+    let many: Vec<String> = (0..11).map(|n| format!("label=k{n}:v")).collect();
+    for query in ["label=region", "label=:x", "label=a:%00", "label=a:1&label=a:2", many.join("&").as_str()] {
+        api.get(&format!("{APPLIANCES}?{query}")).await.problem(400, "bad-parameter");
+    }
+    api.get("/v1/tenants/acme/services?label=a:b").await.problem(400, "bad-parameter");
+}

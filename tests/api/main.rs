@@ -21,6 +21,7 @@ mod permissions;
 mod publications;
 mod push;
 mod repetition;
+mod scale;
 mod services;
 mod sign_in;
 mod sub_profiles;

@@ -12,5 +12,5 @@ pub(super) use self::caller::Caller;
 pub(super) use self::path::{ObjectPath, PublicationPath, TenantPath, UserPath, VersionPath};
 pub(super) use self::precondition::{IfMatch, IfNoneMatch};
 pub(super) use self::query::{
-    After, Against, AuditParameters, FlowQuery, List, NoQuery, Pages, Removal, TenantList, Write,
+    After, Against, AuditParameters, FlowQuery, List, NoQuery, ObjectList, Pages, Removal, TenantList, Write,
 };

@@ -18,6 +18,10 @@ use crate::store::tx::Finish;
 #[derive(Debug)]
 pub(in crate::http) struct List(pub(in crate::http) ListQuery);
 
+/// The parameters of a list of objects.
+#[derive(Debug)]
+pub(in crate::http) struct ObjectList(pub(in crate::http) ListQuery);
+
 /// The parameters of a list that is only paged.
 #[derive(Debug)]
 pub(in crate::http) struct Pages(pub(in crate::http) ListQuery);
@@ -68,6 +72,14 @@ impl FromRequestParts<AppState> for List {
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
         parse(parts, |pairs| ListQuery::parse(pairs)).map(Self)
+    }
+}
+
+impl FromRequestParts<AppState> for ObjectList {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
+        parse(parts, |pairs| ListQuery::parse_labelled(pairs)).map(Self)
     }
 }
 

@@ -1,60 +1,121 @@
 //! Pages of objects: searched, filtered and counted by Postgres, so that a count says nothing of what is hidden.
 
-use sqlx::AssertSqlSafe;
+use sqlx::types::Json;
+use sqlx::{Postgres, QueryBuilder};
 
 use super::row::ObjectRow;
-use super::{COLUMNS, like_pattern};
+use super::{COLUMNS, like_pattern, uuids};
 use crate::access::matrix::Viewer;
 use crate::domain::kind::Kind;
 use crate::domain::object::Object;
 use crate::domain::page::{ListQuery, Page, Sort};
 use crate::error::Result;
+use crate::ids::{ObjectId, TenantId};
 use crate::store::tx::TenantTx;
 
-/// What is on the list: `$1` tenant, `$2` kind, `$3` role, `$4` the role's defaults, `$5` search, `$6` tags.
-const FILTER: &str = "o.tenant_id = $1 AND o.kind = $2
-    AND coalesce(o.permissions ->> $3, $4 ->> o.kind) <> 'hide'
-    AND o.tags @> $6
-    AND ($5::text IS NULL OR o.name ILIKE $5 OR o.description ILIKE $5
-         OR EXISTS (SELECT FROM unnest(o.tags) tag WHERE tag ILIKE $5)
-         OR EXISTS (SELECT FROM object_links link JOIN objects target ON target.id = link.to_id
-                    WHERE link.from_id = o.id AND target.name ILIKE $5
-                      AND coalesce(target.permissions ->> $3, $4 ->> target.kind) <> 'hide'))";
+/// Whose objects, of what kind, seen by whom.
+#[derive(Clone, Copy)]
+struct Listed<'a> {
+    tenant: TenantId,
+    viewer: &'a Viewer,
+    kind: Kind,
+    query: &'a ListQuery,
+}
 
 /// Lists the objects of a kind that the viewer may see.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn list(tx: &mut TenantTx, viewer: &Viewer, kind: Kind, query: &ListQuery) -> Result<Page<Object>> {
-    let order = match query.sort {
-        Sort::Name => "o.name_key",
-        Sort::NameDescending => "o.name_key DESC",
-        Sort::Updated => "o.updated_at, o.name_key",
-        Sort::UpdatedDescending => "o.updated_at DESC, o.name_key",
-    };
-    let tenant = tx.tenant();
-    let pattern = query.search.as_deref().map(like_pattern);
-    let total = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM objects o WHERE {FILTER}")))
-        .bind(tenant)
-        .bind(kind.as_str())
-        .bind(viewer.role().as_str())
-        .bind(viewer.defaults())
-        .bind(&pattern)
-        .bind(&query.tags)
-        .fetch_one(tx.connection())
-        .await?;
-    let rows: Vec<ObjectRow> = sqlx::query_as(AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM objects o WHERE {FILTER} ORDER BY {order} LIMIT $7 OFFSET $8"
-    )))
-    .bind(tenant)
-    .bind(kind.as_str())
-    .bind(viewer.role().as_str())
-    .bind(viewer.defaults())
-    .bind(&pattern)
-    .bind(&query.tags)
-    .bind(i64::from(query.per_page))
-    .bind(query.offset())
-    .fetch_all(tx.connection())
-    .await?;
-    Ok(Page { items: rows.into_iter().map(Object::try_from).collect::<Result<_>>()?, total })
+    let listed = Listed { tenant: tx.tenant(), viewer, kind, query };
+    if query.search.is_some() || !query.tags.is_empty() || !query.labels.is_empty() {
+        listed.found(tx).await
+    } else {
+        listed.all(tx).await
+    }
+}
+
+impl Listed<'_> {
+    fn order(&self) -> &'static str {
+        match self.query.sort {
+            Sort::Name => "o.name_key",
+            Sort::NameDescending => "o.name_key DESC",
+            Sort::Updated => "o.updated_at, o.name_key",
+            Sort::UpdatedDescending => "o.updated_at DESC, o.name_key",
+        }
+    }
+
+    /// All of the kind: counted and ordered by indexes.
+    async fn all(self, tx: &mut TenantTx) -> Result<Page<Object>> {
+        let mut count = QueryBuilder::new("SELECT count(*) FROM objects o WHERE ");
+        self.push_visible(&mut count);
+        let total = count.build_query_scalar().fetch_one(tx.connection()).await?;
+        let mut page = QueryBuilder::new(format!("SELECT {COLUMNS} FROM objects o WHERE "));
+        self.push_visible(&mut page);
+        self.push_page(&mut page);
+        let rows: Vec<ObjectRow> = page.build_query_as().fetch_all(tx.connection()).await?;
+        Ok(Page { items: rows.into_iter().map(Object::try_from).collect::<Result<_>>()?, total })
+    }
+
+    /// Those that are looked for: each is looked at once, for the count and for the page.
+    async fn found(self, tx: &mut TenantTx) -> Result<Page<Object>> {
+        let mut query = QueryBuilder::new(
+            "WITH found AS MATERIALIZED (SELECT o.id, o.name_key, o.updated_at FROM objects o WHERE ",
+        );
+        self.push_visible(&mut query);
+        self.push_wanted(&mut query);
+        query.push(") SELECT (SELECT count(*) FROM found), ARRAY(SELECT o.id FROM found o");
+        self.push_page(&mut query);
+        query.push(")");
+        let (total, ids): (i64, Vec<ObjectId>) = query.build_query_as().fetch_one(tx.connection()).await?;
+        let mut page = QueryBuilder::new(format!("SELECT {COLUMNS} FROM objects o WHERE o.tenant_id = "));
+        page.push_bind(self.tenant).push(" AND o.id = ANY(").push_bind(uuids(&ids)).push(") ORDER BY ");
+        page.push(self.order());
+        let rows: Vec<ObjectRow> = page.build_query_as().fetch_all(tx.connection()).await?;
+        Ok(Page { items: rows.into_iter().map(Object::try_from).collect::<Result<_>>()?, total })
+    }
+
+    fn push_visible(&self, to: &mut QueryBuilder<Postgres>) {
+        to.push("o.tenant_id = ").push_bind(self.tenant);
+        to.push(" AND o.kind = ").push_bind(self.kind.as_str());
+        self.push_not_hidden(to, "o");
+    }
+
+    fn push_not_hidden(&self, to: &mut QueryBuilder<Postgres>, alias: &str) {
+        to.push(format!(" AND coalesce({alias}.permissions ->> ")).push_bind(self.viewer.role().as_str());
+        to.push(", ").push_bind(self.viewer.defaults().clone());
+        to.push(format!(" ->> {alias}.kind) <> 'hide'"));
+    }
+
+    fn push_wanted(&self, to: &mut QueryBuilder<Postgres>) {
+        if !self.query.tags.is_empty() {
+            to.push(" AND o.tags @> ").push_bind(self.query.tags.clone());
+        }
+        if !self.query.labels.is_empty() {
+            to.push(" AND o.spec -> 'labels' @> ").push_bind(Json(self.query.labels.clone()));
+        }
+        let Some(text) = &self.query.search else { return };
+        let pattern = like_pattern(text);
+        to.push(" AND (o.search LIKE lower(").push_bind(pattern.clone()).push(")");
+        let referred = self.kind.refers_to();
+        if !referred.is_empty() {
+            let kinds: Vec<&str> = referred.iter().map(|kind| kind.as_str()).collect();
+            to.push(" OR o.id IN (SELECT link.from_id FROM objects target");
+            to.push(
+                " JOIN object_links link ON link.tenant_id = target.tenant_id AND link.to_id = target.id",
+            );
+            to.push(" WHERE target.tenant_id = ").push_bind(self.tenant);
+            to.push(" AND target.kind = ANY(").push_bind(kinds).push(")");
+            to.push(" AND target.name_key LIKE lower(").push_bind(pattern).push(")");
+            self.push_not_hidden(to, "target");
+            to.push(")");
+        }
+        to.push(")");
+    }
+
+    fn push_page(&self, to: &mut QueryBuilder<Postgres>) {
+        to.push(" ORDER BY ").push(self.order());
+        to.push(" LIMIT ").push_bind(i64::from(self.query.per_page));
+        to.push(" OFFSET ").push_bind(self.query.offset());
+    }
 }

@@ -25,7 +25,7 @@ macro_rules! object_endpoints {
         use crate::app::objects::{self, Change, Detail};
         use crate::app::{AppState, cloning, permissions, versions};
         use crate::http::extract::{
-            Against, Caller, IfMatch, IfNoneMatch, JsonBody, List as ListParameters, NoQuery, ObjectPath, Pages,
+            Against, Caller, IfMatch, IfNoneMatch, JsonBody, NoQuery, ObjectList, ObjectPath, Pages,
             PatchBody, TenantPath, VersionPath, Write,
         };
         use crate::http::problem::{Problem, Result};
@@ -66,7 +66,7 @@ macro_rules! object_endpoints {
             State(state): State<AppState>,
             Caller(claims): Caller,
             TenantPath(tenant): TenantPath,
-            ListParameters(query): ListParameters,
+            ObjectList(query): ObjectList,
         ) -> Result<axum::Json<List<$view>>> {
             let scope = state.scope(&claims, &tenant).await?;
             let page = objects::list(scope, $kind, &query).await?;
