@@ -1,13 +1,16 @@
 //! The OpenAPI document: what the handlers' attributes say, plus what holds for all of them.
 
+mod examples;
+
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
-    Required, ResponseBuilder, SecurityRequirement, Type,
+    Required, ResponseBuilder, Schema, SecurityRequirement, Type,
 };
 use utoipa::{PartialSchema as _, ToSchema as _};
 
@@ -18,7 +21,7 @@ use crate::app::AppState;
 
 const SCHEME: &str = "bearer";
 /// RFC 9110 section 8.8.3, in the characters that our own tags have and some more.
-const ENTITY_TAGS: &str = r#"^(\*|(W/)?"[!#-+.-~-]*"(, ?(W/)?"[!#-+.-~-]*")*)$"#;
+const ENTITY_TAGS: &str = r#"^(W/)?"[!#-+.-~-]*"(, ?(W/)?"[!#-+.-~-]*")*$"#;
 const PROBLEM: &str = "application/problem+json";
 
 /// The OpenAPI document, formatted as it is committed.
@@ -69,6 +72,7 @@ fn complete() -> OpenApi {
             describe(path, method, operation);
         }
     }
+    examples::add(&mut document);
     document
 }
 
@@ -198,7 +202,13 @@ fn parameter(
         "tenant" => (None, "acme"),
         _ => (None, "name:example"),
     };
-    let schema = ObjectBuilder::new().schema_type(Type::String).pattern(pattern).build();
+    let string = || ObjectBuilder::new().schema_type(Type::String);
+    let written = string().pattern(pattern).build();
+    let schema: RefOr<Schema> = if pattern == Some(ENTITY_TAGS) {
+        AnyOfBuilder::new().item(string().enum_values(Some(["*"]))).item(written).into()
+    } else {
+        written.into()
+    };
     ParameterBuilder::new()
         .example(Some(example.into()))
         .name(name)

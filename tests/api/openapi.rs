@@ -20,6 +20,21 @@ fn operations_have_unique_names_and_say_what_can_go_wrong() {
             assert!(!operation["tags"].as_array().unwrap().is_empty(), "{place}");
             assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{place}");
             let responses = operation["responses"].as_object().unwrap();
+            for (status, response) in responses {
+                for (media_type, content) in response["content"].as_object().into_iter().flatten() {
+                    if media_type == "application/problem+json" {
+                        continue;
+                    }
+                    assert!(
+                        content.get("example").is_some(),
+                        "{place}: {status} {media_type} has no example"
+                    );
+                }
+            }
+            for (media_type, content) in operation["requestBody"]["content"].as_object().into_iter().flatten()
+            {
+                assert!(content.get("example").is_some(), "{place}: {media_type} has no example");
+            }
             assert!(responses.contains_key("503") && responses.contains_key("500"), "{place}");
         }
     }
