@@ -178,7 +178,7 @@ fn key_error(error: jsonwebtoken::errors::Error) -> Error {
     Error::Internal(format!("signing key: {error}"))
 }
 
-/// A secret that is handed out once and kept by its hash: a refresh token, a gateway's token.
+/// A secret that is handed out once and kept by its hash: a refresh token, a join token.
 pub struct Secret(String);
 
 impl Secret {

@@ -6,6 +6,7 @@
 //! what is hidden, unless its name says otherwise.
 
 pub mod appliances;
+pub mod authorities;
 mod error;
 pub mod objects;
 pub mod postgres;

@@ -163,9 +163,9 @@ async fn object_line(
     line
 }
 
-/// Joining takes an administrator who sees the appliance; asking about a flow, anybody who does.
+/// Joining and revoking take an administrator who sees the appliance; asking about a flow, anybody who does.
 async fn join_lines(world: &World, covered: &mut Covered) -> String {
-    let mut lines = "join and effective-alg (appliance)\n".to_owned();
+    let mut lines = "join, revoke and effective-alg (appliance)\n".to_owned();
     for (user, role) in ROLES {
         let api = world.api(user);
         write!(lines, "  {role:32}").unwrap();
@@ -175,6 +175,11 @@ async fn join_lines(world: &World, covered: &mut Covered) -> String {
                 format!("/v1/tenants/acme/appliances/name:{role}-{permission}/join-token?dry_run=true");
             let (status, _) = covered.call(&api, Method::POST, template, &path, None).await;
             write!(lines, " {permission} {status}").unwrap();
+            let template = "/v1/tenants/{tenant}/appliances/{id}/certificates";
+            let path =
+                format!("/v1/tenants/acme/appliances/name:{role}-{permission}/certificates?dry_run=true");
+            let (status, _) = covered.call(&api, Method::DELETE, template, &path, None).await;
+            write!(lines, " {status}").unwrap();
             let template = "/v1/tenants/{tenant}/appliances/{id}/effective-alg";
             let flow = "effective-alg?protocol=tcp&destination_port=21";
             let path = format!("/v1/tenants/acme/appliances/name:{role}-{permission}/{flow}");
