@@ -9,15 +9,17 @@ use crate::clock::{Clock, Timestamp};
 use crate::domain::kind::Kind;
 use crate::domain::name::{Description, Name, Tags};
 use crate::domain::object::{Draft, Object, Spec, Stamp};
+use crate::domain::password::Password;
 use crate::domain::permission::Grants;
 use crate::domain::profile::MasterProfile;
 use crate::domain::role::Role;
 use crate::domain::tenant::DEFAULT_MASTER_PROFILE;
-use crate::domain::user::{Password, User};
+use crate::domain::user::{User, UserDraft};
 use crate::domain::version::Version;
 use crate::error::{Error, Result};
 use crate::ids::{ObjectId, TenantId, UserId};
 use crate::store::tx::{Finish, TenantTx};
+use crate::store::users::NewCredential;
 use crate::store::{Store, authorities, objects, signing_keys, tenants, users};
 
 /// The provider's name until an administrator gives it another.
@@ -108,15 +110,14 @@ async fn insert_administrator(
     let user = User {
         id: UserId::generate(),
         tenant: provider,
-        username: name(FIRST_USERNAME)?,
-        email: None,
-        role,
+        draft: UserDraft { username: name(FIRST_USERNAME)?, email: None, role, enabled: true },
+        invited_until: None,
         version: Version::FIRST,
         created: stamp.clone(),
         updated: stamp,
     };
     let hash = PasswordHasher::new()?.hash(Password::candidate(password.reveal().to_owned())).await?;
-    users::insert(tx, &permit, &user, &hash).await
+    users::insert(tx, &permit, &user, &NewCredential::Password(&hash)).await
 }
 
 /// Adds the master profile that every tenant starts with.

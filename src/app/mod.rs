@@ -14,6 +14,7 @@ pub mod publications;
 mod references;
 pub mod scope;
 pub mod services;
+pub mod sessions;
 pub mod tenants;
 pub mod users;
 

@@ -96,16 +96,18 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
     let signed_in = operation.security.is_none();
     let object = path.ends_with('}') || path.ends_with("/permissions");
     let attachment = path.ends_with("/attach") || path.ends_with("/detach");
-    let user = path.contains("/users");
+    let user = path.contains("/users") || path.contains("/service-accounts");
+    let session = path.contains("/sessions");
     let publication = path.contains("/publications");
-    let conditional = (object && method != Method::Get && !user) || attachment;
+    let conditional =
+        (object && method != Method::Get && (!user || method == Method::Patch) && !session) || attachment;
 
     let mut parameters = Vec::new();
     if path.contains("{tenant}") {
         parameters.push(parameter("tenant", ParameterIn::Path, true, "A tenant by id or name"));
     }
     if path.contains("{id}") {
-        let detail = if publication { "By id" } else { "By id, or by name as `name:example`" };
+        let detail = if publication || session { "By id" } else { "By id, or by name as `name:example`" };
         parameters.push(parameter("id", ParameterIn::Path, true, detail));
     }
     if conditional {
@@ -125,7 +127,7 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
         respond(operation, "401", "No, bad or expired access token");
     }
     if path.starts_with("/v1/tenants") {
-        if method != Method::Get || user {
+        if (method != Method::Get || user) && !session {
             respond(operation, "403", "Visible, not allowed");
         }
         if path.contains('{') {
@@ -135,7 +137,11 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
     if matches!(method, Method::Post | Method::Put | Method::Patch | Method::Delete) && signed_in {
         if path.ends_with("/cancel") {
             respond(operation, "409", "The publication has ended");
-        } else if !publication && !path.ends_with("/join-token") {
+        } else if !publication
+            && !path.ends_with("/join-token")
+            && !session
+            && !path.ends_with("/certificates")
+        {
             respond(operation, "409", "The name is taken, or the object is in use");
         }
     }
@@ -148,9 +154,10 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
     if operation.request_body.is_some() {
         respond(operation, "413", "The body is over 1 MiB");
         respond(operation, "415", "The body is of another media type");
-        if signed_in {
+        if !path.ends_with("/token") {
             respond(operation, "422", "Fields are wrong or unknown: every error, each with its pointer");
-        } else {
+        }
+        if !signed_in || user || path.ends_with("/password") {
             respond(operation, "429", "Too many sign-ins at once");
         }
     }

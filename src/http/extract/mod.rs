@@ -9,6 +9,6 @@ mod query;
 
 pub(super) use self::body::{FormBody, JsonBody, MAX_BODY_BYTES, PatchBody};
 pub(super) use self::caller::Caller;
-pub(super) use self::path::{ObjectPath, PublicationPath, TenantPath, UserPath};
+pub(super) use self::path::{ObjectPath, PublicationPath, SessionPath, TenantPath, UserPath};
 pub(super) use self::precondition::{IfMatch, IfNoneMatch};
 pub(super) use self::query::{After, FlowQuery, List, NoQuery, Pages, Write};

@@ -6,7 +6,9 @@ pub(super) mod auth;
 pub(super) mod master_profiles;
 mod objects;
 pub(super) mod publications;
+pub(super) mod service_accounts;
 pub(super) mod services;
+pub(super) mod sessions;
 pub(super) mod tenants;
 pub(super) mod users;
 
