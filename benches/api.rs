@@ -17,6 +17,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::routing::get;
 use axum::{Json, Router};
+use pinhole::access::seal::SecretKey;
 use pinhole::app::{AppState, bootstrap};
 use pinhole::clock::SystemClock;
 use pinhole::store::{self, Store};
@@ -108,7 +109,8 @@ async fn main() {
     store::migrate(&options).await.unwrap();
     let store = Store::connect_lazily(options);
     let mut login = None;
-    let started = bootstrap::start(&store, &SystemClock, |first| {
+    let secret_key = SecretKey::generate().unwrap();
+    let started = bootstrap::start(&store, &SystemClock, &secret_key, |first| {
         login = Some((first.username.clone(), first.password.reveal().to_owned()));
         Ok(())
     });
@@ -119,7 +121,7 @@ async fn main() {
     let plain = sqlx::postgres::PgPoolOptions::new()
         .max_connections(pool.options().get_max_connections())
         .connect_lazy_with(cluster.options("postgres"));
-    let state = AppState::new(store, Arc::new(SystemClock), started.keys).unwrap();
+    let state = AppState::new(store, Arc::new(SystemClock), started.keys, started.authority).unwrap();
     let api = format!("http://{}", serve(pinhole::http::router(state)).await);
     let bare = format!("http://{}", serve(bare(plain)).await);
     let (token, policy) = fill(&api, &username, &password).await;

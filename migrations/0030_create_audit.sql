@@ -147,7 +147,7 @@ BEGIN
             INTO object_name, before FROM users u WHERE u.id = (subject ->> 'user_id')::uuid;
         actor := coalesce(actor, before);
         before := CASE WHEN former IS NOT NULL THEN audit_redact(former, NULL) END;
-    WHEN 'gateway_tokens' THEN
+    WHEN 'join_tokens', 'gateway_certificates' THEN
         object_id := subject ->> 'appliance_id';
         SELECT o.name INTO object_name FROM objects o WHERE o.id = object_id;
     WHEN 'publications' THEN
@@ -191,11 +191,13 @@ CREATE CONSTRAINT TRIGGER audit AFTER INSERT ON sessions DEFERRABLE INITIALLY DE
 CREATE CONSTRAINT TRIGGER audit_end AFTER UPDATE ON sessions DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL)
     EXECUTE FUNCTION audit_change('session', 'sign_in', 'sign_out');
-CREATE CONSTRAINT TRIGGER audit AFTER INSERT ON gateway_tokens DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW EXECUTE FUNCTION audit_change('appliance', 'issue_join_token', 'revoke_join_token');
-CREATE CONSTRAINT TRIGGER audit_end AFTER UPDATE ON gateway_tokens DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW WHEN (OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL)
-    EXECUTE FUNCTION audit_change('appliance', 'issue_join_token', 'revoke_join_token');
+CREATE CONSTRAINT TRIGGER audit AFTER INSERT OR DELETE ON join_tokens DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION audit_change('join_token', 'issue', 'enrol');
+CREATE CONSTRAINT TRIGGER audit_end AFTER UPDATE ON join_tokens DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (OLD.used_at IS NULL AND NEW.used_at IS NOT NULL)
+    EXECUTE FUNCTION audit_change('join_token', 'issue', 'enrol');
+CREATE CONSTRAINT TRIGGER audit AFTER INSERT OR DELETE ON gateway_certificates DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION audit_change('certificate', 'issue', 'change');
 CREATE CONSTRAINT TRIGGER audit AFTER INSERT ON publications DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION audit_change('publication', 'publish', 'cancel');
 CREATE CONSTRAINT TRIGGER audit_end AFTER UPDATE ON publications DEFERRABLE INITIALLY DEFERRED

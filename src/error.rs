@@ -100,11 +100,14 @@ pub enum GrantRefusal {
     /// Wrong user name or password; the two are not told apart.
     #[error("the user name or the password is wrong")]
     WrongPassword,
+    /// Wrong client id or secret; the two are not told apart.
+    #[error("the client id or the secret is wrong")]
+    WrongClient,
     /// The refresh token is unknown, used, expired or revoked.
     #[error("the refresh token is not valid")]
     BadRefreshToken,
     /// A grant type that this server does not have.
-    #[error("grant_type is to be \"password\" or \"refresh_token\"")]
+    #[error("grant_type is to be \"password\", \"refresh_token\" or \"client_credentials\"")]
     UnsupportedGrantType,
     /// A parameter is missing or doubled.
     #[error("a parameter of the grant is missing or repeated")]

@@ -78,8 +78,8 @@ id! {
     ObjectId
 }
 id! {
-    /// A credential of a gateway.
-    GatewayTokenId
+    /// A client certificate of a gateway.
+    CertificateId
 }
 id! {
     /// An immutable compiled configuration of one appliance.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use pinhole::access::seal::SecretKey;
 use pinhole::ids::TenantId;
 use pinhole::telemetry::Format;
 use sqlx::postgres::PgConnectOptions;
@@ -21,6 +22,11 @@ const DEFAULT_RATE_LIMIT: u32 = 60_000;
 /// How often a gateway may be told to send heartbeats: what every gateway is able to do.
 const HEARTBEAT_LEAST: Duration = Duration::from_millis(50);
 const HEARTBEAT_MOST: Duration = Duration::from_secs(60);
+
+/// How long certificates of gateways may be good: not so short that their renewals are all a gateway does, nor so long
+/// that one that leaks is good for ever.
+const CERTIFICATE_LEAST: Duration = Duration::from_secs(1);
+const CERTIFICATE_MOST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// Application Layer Gateway policies for the tenants of a service provider.
 #[derive(Debug, Parser)]
@@ -97,11 +103,29 @@ pub(crate) struct ServeSettings {
     /// How often gateways send heartbeats; after three that were missed one counts as unreachable.
     #[arg(long, env = "PINHOLE_HEARTBEAT_INTERVAL", value_name = "TIME", default_value = "5s", value_parser = parse_heartbeat)]
     pub(crate) heartbeat_interval: Duration,
+    /// How long the certificates of gateways are good for; gateways renew them by themselves.
+    #[arg(long, env = "PINHOLE_CERTIFICATE_LIFETIME", value_name = "TIME", default_value = "720h", value_parser = parse_certificate_lifetime)]
+    pub(crate) certificate_lifetime: Duration,
+    /// The key that secrets in the database are sealed with, the base64 of 32 random bytes, the same for all
+    /// controllers of an installation; kept in the data directory if left out.
+    #[arg(long, env = "PINHOLE_SECRET_KEY", value_name = "KEY", hide_env_values = true)]
+    secret_key: Option<Sensitive>,
     #[command(flatten)]
     pub(crate) embedded: EmbeddedSettings,
     /// Where the first login is written on an installation's first start, instead of standard output.
     #[arg(long, env = "PINHOLE_FIRST_LOGIN_FILE", value_name = "FILE")]
     pub(crate) first_login_file: Option<PathBuf>,
+}
+
+impl ServeSettings {
+    /// The secret key, if it was given.
+    ///
+    /// # Errors
+    /// It is none. The error does not show it.
+    pub(crate) fn secret_key(&self) -> anyhow::Result<Option<SecretKey>> {
+        let given = self.secret_key.as_ref().filter(|given| !given.0.is_empty());
+        given.map(|given| given.0.parse().context("PINHOLE_SECRET_KEY")).transpose()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -123,7 +147,7 @@ pub(crate) struct DatabaseSettings {
     /// The Postgres to use, for example postgres://user@host/pinhole; a private one in the data directory if left
     /// out.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
-    database_url: Option<DatabaseUrl>,
+    database_url: Option<Sensitive>,
     /// Where a private Postgres and the embedded gateway keep what they have to remember; /var/lib/pinhole for
     /// root, otherwise $XDG_DATA_HOME/pinhole or ~/.local/share/pinhole if left out.
     #[arg(long, env = "PINHOLE_DATA_DIR", value_name = "DIR")]
@@ -166,11 +190,11 @@ impl DatabaseSettings {
     }
 }
 
-/// The URL of a database, which may have a password in it.
+/// What is not to be shown: a secret, or the URL of a database, which may have a password in it.
 #[derive(Clone)]
-struct DatabaseUrl(String);
+struct Sensitive(String);
 
-impl FromStr for DatabaseUrl {
+impl FromStr for Sensitive {
     type Err = std::convert::Infallible;
 
     /// Takes anything: an error here would print the value.
@@ -179,27 +203,43 @@ impl FromStr for DatabaseUrl {
     }
 }
 
-impl fmt::Debug for DatabaseUrl {
+impl fmt::Debug for Sensitive {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("DatabaseUrl(..)")
+        formatter.write_str("Sensitive(..)")
     }
 }
 
 /// Reads, for example, `5s` or `500ms`.
 fn parse_heartbeat(text: &str) -> Result<Duration, String> {
-    let (digits, unit) =
-        text.split_at(text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len()));
-    let number: u64 =
-        digits.parse().map_err(|_| "is to be a number with ms or s, for example 5s".to_owned())?;
-    let duration = match unit {
-        "ms" => Duration::from_millis(number),
-        "s" => Duration::from_secs(number),
-        _ => return Err("is to end with ms or s, for example 5s".to_owned()),
-    };
+    let duration = parse_duration(text)?;
     if (HEARTBEAT_LEAST..=HEARTBEAT_MOST).contains(&duration) {
         Ok(duration)
     } else {
         Err("is to be from 50ms to 60s".to_owned())
+    }
+}
+
+fn parse_certificate_lifetime(text: &str) -> Result<Duration, String> {
+    let duration = parse_duration(text)?;
+    if (CERTIFICATE_LEAST..=CERTIFICATE_MOST).contains(&duration) {
+        Ok(duration)
+    } else {
+        Err("is to be from 1s to 87600h".to_owned())
+    }
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let (digits, unit) =
+        text.split_at(text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len()));
+    let number: u64 =
+        digits.parse().map_err(|_| "is to be a number with ms, s, m or h, for example 5s".to_owned())?;
+    let seconds = |unit: u64| Ok(Duration::from_secs(number.saturating_mul(unit)));
+    match unit {
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => seconds(1),
+        "m" => seconds(60),
+        "h" => seconds(60 * 60),
+        _ => Err("is to end with ms, s, m or h, for example 5s".to_owned()),
     }
 }
 
@@ -228,17 +268,27 @@ mod tests {
     fn heartbeats_have_units_and_bounds() {
         assert_eq!(parse_heartbeat("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(parse_heartbeat("5s"), Ok(Duration::from_secs(5)));
-        for wrong in ["", "5", "s", "5m", "-5s", "49ms", "61s", "99999999999999999999s", "5 s"] {
+        for wrong in ["", "5", "s", "5m", "1h", "5d", "-5s", "49ms", "61s", "99999999999999999999s", "5 s"] {
             assert!(parse_heartbeat(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
+    fn a_wrong_secret_key_is_not_shown() {
+        let settings = serve(&["--secret-key", "abc-secret"]);
+        let error = format!("{:#}", settings.secret_key().unwrap_err());
+        assert!(error.contains("PINHOLE_SECRET_KEY") && !error.contains("abc-secret"), "{error}");
+        assert!(!format!("{settings:?}").contains("abc-secret"));
+        assert!(serve(&["--secret-key", ""]).secret_key().unwrap().is_none());
+        assert_eq!(serve(&[]).certificate_lifetime, Duration::from_secs(30 * 24 * 60 * 60));
+    }
+
+    #[test]
     fn a_wrong_database_url_is_not_shown() {
-        let settings = serve(&["--database-url", "postgres://me:secret@host:port/x"]);
+        let settings = serve(&["--database-url", "postgres://me:hush@host:port/x"]);
         let error = format!("{:#}", settings.database.url().unwrap_err());
-        assert!(error.contains("DATABASE_URL") && !error.contains("secret"), "{error}");
-        assert!(!format!("{settings:?}").contains("secret"));
+        assert!(error.contains("DATABASE_URL") && !error.contains("hush"), "{error}");
+        assert!(!format!("{settings:?}").contains("hush"));
         assert!(serve(&["--database-url", ""]).database.url().unwrap().is_none());
     }
 

@@ -2,7 +2,9 @@
 //! [`permit::Permit`] that the store demands; nothing here reads or writes anything.
 
 pub mod actor;
+pub mod authority;
 pub mod matrix;
 pub mod password;
 pub mod permit;
+pub mod seal;
 pub mod token;

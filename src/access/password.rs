@@ -8,7 +8,7 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::domain::user::{MAX_PASSWORD_CHARS, Password};
+use crate::domain::password::{MAX_PASSWORD_CHARS, Password};
 use crate::error::{Error, Result};
 
 /// Hashes computed at the same time; each takes [`MEMORY_KIB`].

@@ -22,6 +22,9 @@ pub const ACCESS_TOKEN_LIFETIME: Duration = Duration::seconds(900);
 /// How long a sign-in lasts, however often it is refreshed.
 pub const SESSION_LIFETIME: Duration = Duration::hours(12);
 
+/// How long an invitation can be accepted.
+pub const INVITATION_LIFETIME: Duration = Duration::days(7);
+
 const ISSUER: &str = "pinhole";
 /// Random bytes of a refresh token and of a signing key.
 const SECRET_BYTES: usize = 32;
@@ -178,7 +181,7 @@ fn key_error(error: jsonwebtoken::errors::Error) -> Error {
     Error::Internal(format!("signing key: {error}"))
 }
 
-/// A secret that is handed out once and kept by its hash: a refresh token, a gateway's token.
+/// A secret that is handed out once and kept by its hash: a refresh token, a join token.
 pub struct Secret(String);
 
 impl Secret {

@@ -1,22 +1,26 @@
-//! First start: the provider, its administrator and the signing key.
+//! First start: the provider, its administrator, the signing key and the authority for gateways.
 
+use crate::access::authority::{Authority, StoredAuthority};
 use crate::access::matrix::{self, Viewer};
 use crate::access::password::PasswordHasher;
+use crate::access::seal::SecretKey;
 use crate::access::token::{Secret, SigningKeys, StoredKey};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::kind::Kind;
 use crate::domain::name::{Description, Name, Tags};
 use crate::domain::object::{Draft, Object, Spec, Stamp};
+use crate::domain::password::Password;
 use crate::domain::permission::Grants;
 use crate::domain::profile::MasterProfile;
 use crate::domain::role::Role;
 use crate::domain::tenant::DEFAULT_MASTER_PROFILE;
-use crate::domain::user::{Password, User};
+use crate::domain::user::{User, UserDraft};
 use crate::domain::version::Version;
 use crate::error::{Error, Result};
 use crate::ids::{ObjectId, TenantId, UserId};
 use crate::store::tx::{Finish, TenantTx};
-use crate::store::{Store, objects, signing_keys, tenants, users};
+use crate::store::users::NewCredential;
+use crate::store::{Store, authorities, objects, signing_keys, tenants, users};
 
 /// The provider's name until an administrator gives it another.
 const PROVIDER_NAME: &str = "provider";
@@ -28,6 +32,8 @@ const FIRST_USERNAME: &str = "admin";
 pub struct Started {
     /// The keys that sign access tokens.
     pub keys: SigningKeys,
+    /// Who certifies gateways.
+    pub authority: Authority,
     /// The first administrator's login, which was announced; only on the installation's first start.
     pub first_login: Option<FirstLogin>,
 }
@@ -48,25 +54,35 @@ pub struct FirstLogin {
 /// out.
 ///
 /// # Errors
-/// The database does not answer, or the first login cannot be announced.
+/// The database does not answer, its secrets are sealed with another key, or the first login cannot be announced.
 pub async fn start(
     store: &Store,
     clock: &dyn Clock,
+    secret_key: &SecretKey,
     announce: impl FnOnce(&FirstLogin) -> std::io::Result<()>,
 ) -> Result<Started> {
     let now = clock.now();
     let mut tx = store.system_tx().await?;
     tx.serialize_starts().await?;
-    let mut stored = signing_keys::load(&mut tx).await?;
+    let mut stored = signing_keys::load(&mut tx, secret_key).await?;
     if stored.is_empty() {
         let key = StoredKey::generate()?;
-        signing_keys::insert(&mut tx, &key, now).await?;
+        signing_keys::insert(&mut tx, secret_key, &key, now).await?;
         stored.push(key);
     }
     let keys = SigningKeys::load(&stored)?;
+    let authority = match authorities::load(&mut tx, secret_key).await? {
+        Some(authority) => authority,
+        None => {
+            let authority = StoredAuthority::generate(now)?;
+            authorities::insert(&mut tx, secret_key, &authority, now).await?;
+            authority
+        }
+    };
+    let authority = Authority::load(authority)?;
     if tenants::provider(&mut tx).await?.is_some() {
         tx.commit().await?;
-        return Ok(Started { keys, first_login: None });
+        return Ok(Started { keys, authority, first_login: None });
     }
 
     let provider = TenantId::generate();
@@ -79,7 +95,7 @@ pub async fn start(
     announce(&first_login)
         .map_err(|error| Error::Internal(format!("the first login cannot be handed out: {error}")))?;
     tx.finish(Finish::Commit).await?;
-    Ok(Started { keys, first_login: Some(first_login) })
+    Ok(Started { keys, authority, first_login: Some(first_login) })
 }
 
 async fn insert_administrator(
@@ -94,15 +110,14 @@ async fn insert_administrator(
     let user = User {
         id: UserId::generate(),
         tenant: provider,
-        username: name(FIRST_USERNAME)?,
-        email: None,
-        role,
+        draft: UserDraft { username: name(FIRST_USERNAME)?, email: None, role, enabled: true },
+        invited_until: None,
         version: Version::FIRST,
         created: stamp.clone(),
         updated: stamp,
     };
     let hash = PasswordHasher::new()?.hash(Password::candidate(password.reveal().to_owned())).await?;
-    users::insert(tx, &permit, &user, &hash).await
+    users::insert(tx, &permit, &user, &NewCredential::Password(&hash)).await
 }
 
 /// Adds the master profile that every tenant starts with.

@@ -2,6 +2,7 @@
 
 use super::AppState;
 use super::bootstrap::name;
+use crate::access::authority::{Fingerprint, JOIN_TOKEN_LIFETIME};
 use crate::access::matrix::{self, Viewer};
 use crate::access::token::Secret;
 use crate::domain::appliance::Appliance;
@@ -23,28 +24,27 @@ pub const NAME: &str = "embedded";
 /// Whose gateway the embedded one is.
 #[derive(Debug)]
 pub enum Claim {
-    /// The appliance's that the credential at hand is good for, whatever it is called now.
+    /// The appliance's that the certificate at hand is of, whatever it is called now.
     Known(ObjectId),
-    /// That of an appliance which was given a new credential.
-    Renewed(ObjectId, Secret),
+    /// That of an appliance which was given a join token.
+    Joining(ObjectId, Secret),
     /// Nobody's: another controller on this database runs the embedded gateway.
     Taken,
 }
 
-/// Finds or makes the embedded gateway's appliance and a credential for it. Of several replicas that start
+/// Finds or makes the embedded gateway's appliance and a join token for it. Of several replicas that start
 /// together, one gets it.
 ///
 /// # Errors
 /// The database does not answer, or has no provider yet.
-pub async fn claim(state: &AppState, credential: Option<&Secret>) -> Result<Claim> {
+pub async fn claim(state: &AppState, certificate: Option<Fingerprint>) -> Result<Claim> {
     let now = state.clock.now();
     let mut tx = state.store.system_tx().await?;
     tx.serialize_starts().await?;
-    if let Some(credential) = credential {
-        let known = push::authenticate(&mut tx, credential.hash(), now).await?;
-        if let Some(known) = known {
-            return Ok(Claim::Known(known.appliance));
-        }
+    if let Some(certificate) = certificate
+        && let Some(known) = push::authenticate(&mut tx, certificate, now).await?
+    {
+        return Ok(Claim::Known(known.appliance));
     }
     let provider = tenants::provider(&mut tx).await?;
     let provider = provider.ok_or_else(|| Error::Internal("there is no provider".to_owned()))?;
@@ -57,10 +57,11 @@ pub async fn claim(state: &AppState, credential: Option<&Secret>) -> Result<Clai
         None => insert(&mut tx, &stamp).await?,
     };
     let permit = matrix::authorize_administer(Role::ServiceProviderAdministrator)?;
-    let token = Secret::generate();
-    appliances::add_token(&mut tx, &permit, appliance, token.hash(), &stamp).await?;
+    let token = state.authority.join_token();
+    let expires_at = now + JOIN_TOKEN_LIFETIME;
+    appliances::add_join_token(&mut tx, &permit, appliance, token.hash(), &stamp, expires_at).await?;
     tx.finish(Finish::Commit).await?;
-    Ok(Claim::Renewed(appliance, token))
+    Ok(Claim::Joining(appliance, token))
 }
 
 async fn insert(tx: &mut TenantTx, stamp: &Stamp) -> Result<ObjectId> {

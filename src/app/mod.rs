@@ -19,6 +19,7 @@ pub mod publications;
 mod references;
 pub mod scope;
 pub mod services;
+pub mod sessions;
 pub mod tenants;
 pub mod users;
 pub mod versions;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use crate::access::authority::Authority;
 use crate::access::password::PasswordHasher;
 use crate::access::token::SigningKeys;
 use crate::clock::SharedClock;
@@ -37,7 +39,7 @@ use crate::push::Registry;
 use crate::store::Store;
 
 /// Where gateways reach a controller on the same host, unless settings say otherwise.
-const DEFAULT_GATEWAY_URL: &str = "http://127.0.0.1:7443";
+const DEFAULT_GATEWAY_URL: &str = "https://127.0.0.1:7443";
 
 /// What every use case works with. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -48,6 +50,8 @@ pub struct AppState {
     pub clock: SharedClock,
     /// The keys that sign access tokens.
     pub keys: SigningKeys,
+    /// Who certifies gateways.
+    pub authority: Authority,
     /// Hashes and compares passwords.
     pub passwords: PasswordHasher,
     /// Wakes the push reconciler. Carries no data: what is to be done stands in the database.
@@ -67,7 +71,7 @@ impl AppState {
     ///
     /// # Errors
     /// Password hashing does not work on this system.
-    pub fn new(store: Store, clock: SharedClock, keys: SigningKeys) -> Result<Self> {
+    pub fn new(store: Store, clock: SharedClock, keys: SigningKeys, authority: Authority) -> Result<Self> {
         let passwords = PasswordHasher::new()?;
         let push_wake = Arc::new(Notify::new());
         let gateway_url = DEFAULT_GATEWAY_URL.into();
@@ -75,6 +79,7 @@ impl AppState {
             store,
             clock,
             keys,
+            authority,
             passwords,
             push_wake,
             gateways: Registry::default(),

@@ -15,6 +15,7 @@ pub mod nat;
 pub mod object;
 pub mod overlap;
 pub mod page;
+pub mod password;
 pub mod permission;
 pub mod port;
 pub mod profile;

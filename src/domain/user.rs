@@ -1,24 +1,18 @@
-//! Users and their passwords' rules.
+//! Users: persons, and programs that act as users.
 
-use std::fmt;
-
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::input::{self, Code, Fields, Report};
 use super::name::Name;
 use super::object::Stamp;
+use super::password::Password;
 use super::permission::decode_role;
 use super::role::Role;
 use super::tenant::TenantKind;
 use super::version::Version;
+use crate::clock::Timestamp;
 use crate::ids::{TenantId, UserId};
 
-/// The fewest characters of a password, NIST SP 800-63B section 5.1.1.2.
-pub const MIN_PASSWORD_CHARS: usize = 8;
-/// The most characters of a password.
-pub const MAX_PASSWORD_CHARS: usize = 128;
-/// A user name this long must not stand in the password; shorter ones stand in many words.
-const MIN_FORBIDDEN_CHARS: usize = 4;
 /// The most characters of an e-mail address, RFC 5321 section 4.5.3.1.
 pub const MAX_EMAIL_CHARS: usize = 254;
 
@@ -29,12 +23,11 @@ pub struct User {
     pub id: UserId,
     /// The tenant that the user belongs to.
     pub tenant: TenantId,
-    /// The name to sign in with, unique in the installation without regard to case.
-    pub username: Name,
-    /// The e-mail address.
-    pub email: Option<String>,
-    /// What the user is to the tenant.
-    pub role: Role,
+    /// What an administrator says of the user. The name of a person is unique in the installation, that of a service
+    /// account in its tenant, without regard to case.
+    pub draft: UserDraft,
+    /// Until when an invitation can be accepted, which it was not yet.
+    pub invited_until: Option<Timestamp>,
     /// How often the user was saved.
     pub version: Version,
     /// When and by whom the user was created.
@@ -43,60 +36,114 @@ pub struct User {
     pub updated: Stamp,
 }
 
-/// A password, which never shows itself.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(String);
+/// What kind of user it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountKind {
+    /// One who signs in with a password.
+    Person,
+    /// A program, which signs in with a client id and a secret.
+    ServiceAccount,
+}
 
-impl Password {
-    /// Takes what a caller sent as a password to compare with, without any rule.
+impl AccountKind {
+    /// The word that is stored.
     #[must_use]
-    pub fn candidate(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The password in the clear, to be hashed.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    fn decode(value: &Value, report: &mut Report) -> Option<Self> {
-        let text = input::string(value, report)?;
-        let length = text.chars().count();
-        if !(MIN_PASSWORD_CHARS..=MAX_PASSWORD_CHARS).contains(&length) {
-            let rule = format!("is to have {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters");
-            report.error(Code::Length, rule);
-            return None;
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::ServiceAccount => "service_account",
         }
-        Some(Self(text.to_owned()))
+    }
+
+    /// What its name is called in bodies.
+    #[must_use]
+    pub fn name_field(self) -> &'static str {
+        match self {
+            Self::Person => "username",
+            Self::ServiceAccount => "name",
+        }
     }
 }
 
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(...)")
-    }
-}
-
-/// A user to be created.
-#[derive(Debug, Clone)]
-pub struct NewUser {
-    /// The name to sign in with.
+/// What an administrator says of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserDraft {
+    /// The name.
     pub username: Name,
-    /// The password.
-    pub password: Password,
-    /// The role.
-    pub role: Role,
-    /// The e-mail address.
+    /// The e-mail address, of a person.
     pub email: Option<String>,
+    /// What the user is to the tenant.
+    pub role: Role,
+    /// Whether the user can sign in.
+    pub enabled: bool,
 }
 
-impl NewUser {
-    /// Reads a user of a tenant of the given kind.
-    pub fn decode(value: &Value, tenant: TenantKind, report: &mut Report) -> Option<Self> {
+/// How a person who is created gets in.
+#[derive(Debug, Clone)]
+pub enum FirstPassword {
+    /// With this.
+    Given(Password),
+    /// With one that the person chooses.
+    Invited,
+}
+
+impl UserDraft {
+    /// Reads what is said of a user of a tenant of the given kind.
+    pub fn decode(value: &Value, kind: AccountKind, tenant: TenantKind, report: &mut Report) -> Option<Self> {
         let mut fields = Fields::open(value, report)?;
-        let username = fields.required("username", report, Name::decode);
-        let password = fields.required("password", report, Password::decode);
+        let draft = Self::read(&mut fields, kind, tenant, report);
+        fields.finish(report);
+        draft
+    }
+
+    /// Reads a person to be created.
+    pub fn decode_new(
+        value: &Value,
+        tenant: TenantKind,
+        report: &mut Report,
+    ) -> Option<(Self, FirstPassword)> {
+        let mut fields = Fields::open(value, report)?;
+        let draft = Self::read(&mut fields, AccountKind::Person, tenant, report);
+        let invite = fields.optional("invite", report, input::boolean);
+        let password = fields.optional("password", report, Password::decode);
+        fields.finish(report);
+        let (draft, invite, password) = (draft?, invite?, password?);
+        let first = match (password, invite.unwrap_or(false)) {
+            (Some(password), false) => {
+                let checked = report.within("password", |report| password.check(&draft.username, report));
+                FirstPassword::Given(checked?)
+            }
+            (None, true) => FirstPassword::Invited,
+            (Some(_), true) | (None, false) => {
+                report.within("password", |report| {
+                    report.error(Code::Required, "either a password is given or \"invite\" is true");
+                });
+                return None;
+            }
+        };
+        Some((draft, first))
+    }
+
+    /// The document that [`UserDraft::decode`] reads.
+    #[must_use]
+    pub fn encode(&self, kind: AccountKind) -> Value {
+        let mut document = json!({ "role": self.role, "enabled": self.enabled });
+        if let Some(fields) = document.as_object_mut() {
+            fields.insert(kind.name_field().to_owned(), self.username.as_str().into());
+            if kind == AccountKind::Person {
+                fields.insert("email".to_owned(), json!(self.email));
+            }
+        }
+        document
+    }
+
+    fn read(
+        fields: &mut Fields<'_>,
+        kind: AccountKind,
+        tenant: TenantKind,
+        report: &mut Report,
+    ) -> Option<Self> {
+        let username = fields.required(kind.name_field(), report, Name::decode);
         let role = fields.required("role", report, |value, report| {
             let role = decode_role(value, report)?;
             if role.tenant_kind() != tenant {
@@ -105,15 +152,12 @@ impl NewUser {
             }
             Some(role)
         });
-        let email = fields.nullable("email", report, decode_email);
-        fields.finish(report);
-        let (username, password) = (username?, password?);
-        let key = username.key();
-        if key.len() >= MIN_FORBIDDEN_CHARS && password.0.to_lowercase().contains(&key) {
-            report.within("password", |report| report.error(Code::Conflict, "contains the user name"));
-            return None;
-        }
-        Some(Self { username, password, role: role?, email: email? })
+        let email = match kind {
+            AccountKind::Person => fields.nullable("email", report, decode_email),
+            AccountKind::ServiceAccount => Some(None),
+        };
+        let enabled = fields.optional("enabled", report, input::boolean);
+        Some(Self { username: username?, email: email?, role: role?, enabled: enabled?.unwrap_or(true) })
     }
 }
 

@@ -104,17 +104,20 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
         path.ends_with('}') || path.ends_with("/permissions") || path.ends_with("/permission-defaults");
     let actions = ["/attach", "/detach", "/suspend", "/resume"];
     let attachment = actions.iter().any(|action| path.ends_with(action));
-    let user = path.contains("/users");
+    let user = path.contains("/users") || path.contains("/service-accounts");
+    let session = path.contains("/sessions");
     let publication = path.contains("/publications");
     let restoring = path.ends_with("/restore");
-    let conditional = (object && method != Method::Get && !user) || attachment || restoring;
+    let conditional = (object && method != Method::Get && (!user || method == Method::Patch) && !session)
+        || attachment
+        || restoring;
 
     let mut parameters = Vec::new();
     if path.contains("{tenant}") {
         parameters.push(parameter("tenant", ParameterIn::Path, true, "A tenant by id or name"));
     }
     if path.contains("{id}") {
-        let detail = if publication { "By id" } else { "By id, or by name as `name:example`" };
+        let detail = if publication || session { "By id" } else { "By id, or by name as `name:example`" };
         parameters.push(parameter("id", ParameterIn::Path, true, detail));
     }
     if path.contains("{version}") {
@@ -146,7 +149,7 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
         respond(operation, "401", "No, bad or expired access token");
     }
     if path.starts_with("/v1/tenants") {
-        if method != Method::Get || user || path.ends_with("/audit") {
+        if (method != Method::Get || user || path.ends_with("/audit")) && !session {
             respond(operation, "403", "Visible, not allowed");
         }
         if path.contains('{') {
@@ -160,7 +163,10 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
                 "409",
                 "The publication has ended, or the idempotency key is another request's",
             );
-        } else if !publication && !path.ends_with("/join-token") && !path.ends_with("/permission-defaults") {
+        } else if !publication
+            && !session
+            && !["/join-token", "/permission-defaults", "/certificates"].iter().any(|end| path.ends_with(end))
+        {
             respond(
                 operation,
                 "409",
@@ -179,7 +185,7 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
     if operation.request_body.is_some() {
         respond(operation, "413", "The body is over 1 MiB");
         respond(operation, "415", "The body is of another media type");
-        if signed_in {
+        if !path.ends_with("/token") {
             respond(operation, "422", "Fields are wrong or unknown: every error, each with its pointer");
         }
     }

@@ -182,6 +182,7 @@ impl Problem {
     fn grant(refusal: GrantRefusal) -> Self {
         let code = match refusal {
             GrantRefusal::WrongPassword | GrantRefusal::BadRefreshToken => "invalid_grant",
+            GrantRefusal::WrongClient => "invalid_client",
             GrantRefusal::UnsupportedGrantType => "unsupported_grant_type",
             GrantRefusal::BadRequest => "invalid_request",
         };

@@ -76,7 +76,9 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
         .nest("/audit", v1::audit::routes())
         .nest("/permission-defaults", v1::permission_defaults::routes())
         .nest("/publications", v1::publications::routes())
-        .nest("/users", v1::users::routes());
+        .nest("/users", v1::users::routes())
+        .nest("/service-accounts", v1::service_accounts::routes())
+        .nest("/sessions", v1::sessions::routes());
     OpenApiRouter::with_openapi(openapi::document())
         .nest("/v1/auth", v1::auth::routes())
         .nest("/v1/tenants", v1::tenants::routes())

@@ -6,10 +6,17 @@ use std::time::Duration;
 pub(super) const MAX_STREAMS: usize = 10_000;
 /// The largest message of a gateway. A full batch of events with long control lines stays below.
 pub(super) const MAX_MESSAGE_BYTES: usize = 4 << 20;
-/// The largest set of headers of a request, the credential included.
+/// The largest set of headers of a request.
 pub(super) const MAX_HEADER_BYTES: u32 = 16 << 10;
-/// The longest credential that is looked at.
-pub(super) const MAX_TOKEN_BYTES: usize = 1024;
+/// The largest request for a certificate.
+pub(super) const MAX_ENROLMENT_BYTES: usize = 32 << 10;
+/// The longest join token that is looked at.
+pub(super) const MAX_TOKEN_BYTES: usize = 512;
+/// TLS handshakes at once, and how long one may take.
+pub(super) const MAX_HANDSHAKES: usize = 512;
+pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long no connection is accepted after that failed, for want of open files perhaps.
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Requests at once on one connection: a gateway needs one, and a second while it replaces that.
 pub(super) const MAX_REQUESTS_PER_CONNECTION: u32 = 4;
 

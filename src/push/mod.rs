@@ -6,6 +6,7 @@
 //! gateway; the newest stream of an appliance counts. What was decided (applied, rejected) is written once and then
 //! stays; that an answer was not written, because the database or this program was away, is healed by asking again.
 
+mod enrolment;
 mod event;
 mod journal;
 mod limits;
@@ -16,19 +17,22 @@ mod registry;
 mod service;
 mod stream;
 mod text;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use pinhole_proto::v1::gateway_control_server::GatewayControlServer;
+use pinhole_proto::v1::gateway_enrolment_server::GatewayEnrolmentServer;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 
+use self::enrolment::Enrolment;
 use self::service::Service;
+use crate::access::authority::Authority;
 use crate::clock::SharedClock;
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -45,14 +49,30 @@ pub struct PushSettings {
     pub heartbeat_interval: Duration,
     /// How often the database is asked though nothing was heard.
     pub poll_interval: Duration,
+    /// How long the certificates of gateways are good for. They renew them when a third of that is left.
+    pub certificate_lifetime: Duration,
 }
 
 impl PushSettings {
-    /// Settings with that heartbeat interval.
+    /// Settings with that heartbeat interval and that lifetime of certificates.
     #[must_use]
-    pub fn new(heartbeat_interval: Duration) -> Self {
-        Self { heartbeat_interval, poll_interval: limits::POLL_INTERVAL }
+    pub fn new(heartbeat_interval: Duration, certificate_lifetime: Duration) -> Self {
+        Self { heartbeat_interval, poll_interval: limits::POLL_INTERVAL, certificate_lifetime }
     }
+}
+
+/// Why gateways are not served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The server failed.
+    #[error(transparent)]
+    Transport(#[from] tonic::transport::Error),
+    /// TLS cannot be set up.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The clients' certificates cannot be checked.
+    #[error("TLS: {0}")]
+    Verifier(#[from] rustls::server::VerifierBuilderError),
 }
 
 /// What all parts of the push work with. Cheap to clone.
@@ -60,6 +80,7 @@ impl PushSettings {
 pub struct Push {
     store: Store,
     clock: SharedClock,
+    authority: Authority,
     registry: Registry,
     wake: Arc<Notify>,
     settings: PushSettings,
@@ -74,24 +95,26 @@ impl Push {
     pub fn new(
         store: Store,
         clock: SharedClock,
+        authority: Authority,
         registry: Registry,
         wake: Arc<Notify>,
         settings: PushSettings,
     ) -> Self {
         let turns = Arc::new(Semaphore::new(limits::MAX_STATEMENTS));
         let alive = Arc::new(watch::Sender::new(0));
-        Self { store, clock, registry, wake, settings, turns, alive }
+        Self { store, clock, authority, registry, wake, settings, turns, alive }
     }
 
     /// Serves gateways until `stop` is done, then ends their streams and says so in the database.
     ///
     /// # Errors
-    /// The server failed.
+    /// The server failed, or its certificate cannot be made.
     pub async fn serve(
         self,
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send,
-    ) -> Result<(), tonic::transport::Error> {
+    ) -> Result<(), ServeError> {
+        let tls = tls::config(&self.authority, &self.clock)?;
         let mut helpers = JoinSet::new();
         helpers.spawn(reconciler::run(self.clone()));
         helpers.spawn(listener::run(self.store.clone(), Arc::clone(&self.wake)));
@@ -102,8 +125,12 @@ impl Push {
             .http2_keepalive_timeout(Some(limits::KEEP_ALIVE_TIMEOUT))
             .http2_max_header_list_size(limits::MAX_HEADER_BYTES)
             .max_concurrent_streams(limits::MAX_REQUESTS_PER_CONNECTION)
-            .add_service(service);
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+            .add_service(service)
+            .add_service(
+                GatewayEnrolmentServer::new(Enrolment::new(self.clone()))
+                    .max_decoding_message_size(limits::MAX_ENROLMENT_BYTES),
+            );
+        let incoming = tls::accept(listener, tls);
         let (close, closed) = oneshot::channel::<()>();
         let closed = async {
             // Nothing is ever sent: the channel closes.
@@ -112,7 +139,7 @@ impl Push {
         let serving = server.serve_with_incoming_shutdown(incoming, closed);
         tokio::pin!(serving);
         tokio::select! {
-            outcome = &mut serving => return outcome,
+            outcome = &mut serving => return Ok(outcome?),
             () = stop => {}
         }
         self.registry.close();
@@ -124,10 +151,13 @@ impl Push {
             let _ = alive.wait_for(|alive| *alive == 0).await;
             outcome
         };
-        timeout(limits::END_TIMEOUT, ended).await.unwrap_or_else(|_| {
-            tracing::warn!("not all gateways could be told that the controller ends; they will notice");
-            Ok(())
-        })
+        match timeout(limits::END_TIMEOUT, ended).await {
+            Ok(outcome) => Ok(outcome?),
+            Err(_) => {
+                tracing::warn!("not all gateways could be told that the controller ends; they will notice");
+                Ok(())
+            }
+        }
     }
 
     /// Does something in the database when it is its turn.

@@ -172,10 +172,10 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{GatewayTokenId, StreamId};
+    use crate::ids::{CertificateId, StreamId};
 
     fn held(appliance: ObjectId) -> Held {
-        Held { appliance, stream: StreamId::generate(), token: GatewayTokenId::generate() }
+        Held { appliance, stream: StreamId::generate(), certificate: CertificateId::generate() }
     }
 
     #[test]

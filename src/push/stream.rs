@@ -36,7 +36,7 @@ enum End {
     Violation(#[from] Violation),
     #[error("the gateway has opened a newer one")]
     Replaced,
-    #[error("the token is not valid any more")]
+    #[error("the certificate is not valid any more")]
     Revoked,
     #[error("there are too many gateways")]
     Full,
@@ -150,8 +150,11 @@ async fn open(
 ) -> Result<(Held, Option<Running>, watch::Receiver<Order>), End> {
     let first = timeout(limits::HELLO_TIMEOUT, inbound.message()).await.map_err(|_| End::Silent)?;
     let hello = Hello::parse(first.map_err(broken)?.ok_or(End::Left)?)?;
-    let held =
-        Held { appliance: credential.appliance, stream: StreamId::generate(), token: credential.token };
+    let held = Held {
+        appliance: credential.appliance,
+        stream: StreamId::generate(),
+        certificate: credential.certificate,
+    };
     let stream = NewStream {
         id: held.stream,
         credential,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use pinhole::access::seal::SecretKey;
 use pinhole::app::bootstrap::{self, FirstLogin, Started};
 use pinhole::clock::SystemClock;
 use pinhole::error::Error;
@@ -51,10 +52,11 @@ impl Database {
     pub(crate) async fn prepare(
         &self,
         store: &Store,
+        secret_key: &SecretKey,
         announce: impl Fn(&FirstLogin) -> std::io::Result<()>,
     ) -> anyhow::Result<Started> {
         self.migrate().await?;
-        until_it_answers(async || bootstrap::start(store, &SystemClock, &announce).await).await
+        until_it_answers(async || bootstrap::start(store, &SystemClock, secret_key, &announce).await).await
     }
 
     /// Stops a private one.

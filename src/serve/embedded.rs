@@ -6,19 +6,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use pinhole::access::token::Secret;
+use pinhole::access::authority::Fingerprint;
 use pinhole::app::AppState;
 use pinhole::app::embedded::{self, Claim, NAME};
-use pinhole_gateway::{
-    ConfigSource, ControllerOptions, Gateway, GatewayOptions, NetworkNamespace, TokenSource,
-};
+use pinhole_gateway::{ConfigSource, ControllerOptions, Gateway, GatewayOptions, NetworkNamespace};
 use tokio::time::timeout;
 
 use crate::settings::EmbeddedSettings;
 use crate::{describe, secret_file};
 
-/// The longest credential that is read.
-const MAX_TOKEN_BYTES: usize = 1024;
 /// How long the gateway may take to restore the host.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -65,11 +61,12 @@ async fn try_start(
 ) -> anyhow::Result<Option<Gateway>> {
     let state_dir = data_dir.join("gateway");
     prepare(&state_dir).with_context(|| format!("cannot use {}", state_dir.display()))?;
-    let token_file = state_dir.join("token");
-    let claim = embedded::claim(state, read_token(&token_file).as_ref()).await?;
+    let token_file = state_dir.join("join-token");
+    let certificate = pinhole_gateway::trust::certificate(&state_dir)?;
+    let claim = embedded::claim(state, certificate.map(Fingerprint::from_bytes)).await?;
     let appliance = match claim {
         Claim::Known(appliance) => appliance,
-        Claim::Renewed(appliance, token) => {
+        Claim::Joining(appliance, token) => {
             secret_file::write(&token_file, token.reveal())
                 .with_context(|| format!("cannot write {}", token_file.display()))?;
             appliance
@@ -84,8 +81,8 @@ async fn try_start(
         namespace: namespace.map_or(NetworkNamespace::Current, NetworkNamespace::Path),
         run_dir: settings.gateway_run_dir.clone(),
         source: ConfigSource::Controller(ControllerOptions {
-            endpoint: format!("http://{}", reachable(controller)),
-            token: TokenSource::File(token_file),
+            endpoint: format!("https://{}", reachable(controller)),
+            join_token_file: Some(token_file),
             state_dir,
         }),
     });
@@ -98,13 +95,6 @@ async fn try_start(
 fn prepare(state_dir: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state_dir)?;
     std::fs::set_permissions(state_dir, std::fs::Permissions::from_mode(0o700))
-}
-
-/// The credential of an earlier start, if there is one.
-fn read_token(file: &Path) -> Option<Secret> {
-    let text = std::fs::read_to_string(file).ok()?;
-    let text = text.trim();
-    (!text.is_empty() && text.len() <= MAX_TOKEN_BYTES).then(|| Secret::presented(text))
 }
 
 /// Where a listener is reached from its own host.

@@ -2,6 +2,7 @@
 
 pub(crate) mod database;
 mod embedded;
+mod secret_key;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -88,9 +89,10 @@ async fn serve(
     let push = Push::new(
         state.store.clone(),
         state.clock.clone(),
+        state.authority.clone(),
         state.gateways.clone(),
         Arc::clone(&state.push_wake),
-        PushSettings::new(settings.heartbeat_interval),
+        PushSettings::new(settings.heartbeat_interval, settings.certificate_lifetime),
     );
     servers.spawn(async move {
         push.serve(listeners.grpc, push_stopped).await.context("the listener for gateways failed")
@@ -121,8 +123,9 @@ async fn prepare(
 ) -> anyhow::Result<AppState> {
     let store = Store::connect_lazily(database.options.clone());
     let announce = |login: &FirstLogin| announce(login, settings.first_login_file.as_deref());
-    let started = database.prepare(&store, announce).await?;
-    let mut state = AppState::new(store, Arc::new(SystemClock), started.keys)?;
+    let secret_key = secret_key::find(settings)?;
+    let started = database.prepare(&store, &secret_key, announce).await?;
+    let mut state = AppState::new(store, Arc::new(SystemClock), started.keys, started.authority)?;
     state.gateway_url = gateway_url.into();
     state.rate_limit = NonZeroU32::new(settings.rate_limit);
     state.trusted_proxies = settings.trusted_proxies.clone().into();
@@ -179,11 +182,11 @@ impl Listeners {
         settings
             .grpc_url
             .clone()
-            .unwrap_or_else(|| format!("http://{}", embedded::reachable(self.grpc_address)))
+            .unwrap_or_else(|| format!("https://{}", embedded::reachable(self.grpc_address)))
     }
 
     fn ready_line(&self) -> String {
-        format!("ready http=http://{} grpc=http://{}\n", self.http_address, self.grpc_address)
+        format!("ready http=http://{} grpc=https://{}\n", self.http_address, self.grpc_address)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What appliances run and should run, and the credentials of their gateways. The appliances themselves are objects.
+//! What appliances run and should run, and how their gateways get in. The appliances themselves are objects.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,7 @@ use crate::domain::appliance::ApplianceState;
 use crate::domain::object::Stamp;
 use crate::domain::revision::ConfigHash;
 use crate::error::{Error, Result};
-use crate::ids::{GatewayTokenId, ObjectId, RevisionId};
-
-/// Credentials of one appliance that are good at the same time: the one that its gateway has, and the one that is
-/// about to replace it.
-const LIVE_TOKENS: i64 = 2;
+use crate::ids::{ObjectId, RevisionId};
 
 /// What is stored of an appliance's state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -96,42 +92,52 @@ impl TryFrom<StateRow> for StoredState {
     }
 }
 
-/// Adds a credential of an appliance's gateway and revokes all but the newest, [`LIVE_TOKENS`] in all staying good.
+/// Adds a join token of an appliance, in place of those that were not used yet.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn add_token(
+pub async fn add_join_token(
     tx: &mut TenantTx,
     _: &Permit<Administer>,
     appliance: ObjectId,
-    hash: SecretHash,
+    token: SecretHash,
     created: &Stamp,
+    expires_at: Timestamp,
 ) -> Result<()> {
     let tenant = tx.tenant();
+    sqlx::query("DELETE FROM join_tokens WHERE tenant_id = $1 AND appliance_id = $2")
+        .bind(tenant)
+        .bind(appliance)
+        .execute(tx.connection())
+        .await?;
     sqlx::query(
-        "INSERT INTO gateway_tokens (id, tenant_id, appliance_id, token_hash, created_at, created_by)
+        "INSERT INTO join_tokens (token_hash, tenant_id, appliance_id, created_at, created_by, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6)",
     )
-    .bind(GatewayTokenId::generate())
+    .bind(token.as_bytes())
     .bind(tenant)
     .bind(appliance)
-    .bind(hash.as_bytes())
     .bind(created.at)
     .bind(created.by.as_ref().map(Json))
+    .bind(expires_at)
     .execute(tx.connection())
     .await?;
-    sqlx::query(
-        "UPDATE gateway_tokens SET revoked_at = $3
-         WHERE tenant_id = $1 AND appliance_id = $2 AND revoked_at IS NULL
-           AND id NOT IN (SELECT id FROM gateway_tokens
-                          WHERE tenant_id = $1 AND appliance_id = $2 AND revoked_at IS NULL
-                          ORDER BY created_at DESC, id DESC LIMIT $4)",
-    )
-    .bind(tenant)
-    .bind(appliance)
-    .bind(created.at)
-    .bind(LIVE_TOKENS)
-    .execute(tx.connection())
-    .await?;
+    Ok(())
+}
+
+/// Revokes the certificates of an appliance's gateway, and the join tokens that could give it others.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn revoke(tx: &mut TenantTx, _: &Permit<Administer>, appliance: ObjectId) -> Result<()> {
+    let tenant = tx.tenant();
+    for table in ["join_tokens", "gateway_certificates"] {
+        let delete = format!("DELETE FROM {table} WHERE tenant_id = $1 AND appliance_id = $2");
+        sqlx::query(sqlx::AssertSqlSafe(delete))
+            .bind(tenant)
+            .bind(appliance)
+            .execute(tx.connection())
+            .await?;
+    }
     Ok(())
 }

@@ -7,6 +7,7 @@
 
 pub mod appliances;
 pub mod audit;
+pub mod authorities;
 mod error;
 pub mod idempotency;
 pub mod objects;

@@ -1,8 +1,11 @@
 //! Sign-ins and their refresh tokens.
 
-use super::tx::SystemTx;
+use sqlx::FromRow;
+
+use super::tx::{SystemTx, TenantTx};
 use crate::access::token::SecretHash;
 use crate::clock::Timestamp;
+use crate::domain::page::{ListQuery, Page};
 use crate::error::Result;
 use crate::ids::{SessionId, TenantId, UserId};
 
@@ -115,4 +118,103 @@ pub async fn redeem(tx: &mut SystemTx, hash: SecretHash, now: Timestamp) -> Resu
         .execute(tx.connection())
         .await?;
     Ok(Redemption::Good { session, user, tenant })
+}
+
+/// A sign-in that has not ended.
+#[derive(Debug, Clone, FromRow)]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The name of that user.
+    pub username: String,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was refreshed last.
+    pub last_used_at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+}
+
+/// Whose sign-ins are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// All of the tenant.
+    Everybodys,
+    /// One user's.
+    Of(UserId),
+}
+
+impl Whose {
+    fn user(self) -> Option<UserId> {
+        match self {
+            Self::Everybodys => None,
+            Self::Of(user) => Some(user),
+        }
+    }
+}
+
+/// Lists sign-ins of the tenant that have not ended, the newest first.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn list(
+    tx: &mut TenantTx,
+    whose: Whose,
+    query: &ListQuery,
+    now: Timestamp,
+) -> Result<Page<Session>> {
+    let total = sqlx::query_scalar(
+        "SELECT count(*) FROM sessions
+         WHERE ($1::uuid IS NULL OR user_id = $1) AND revoked_at IS NULL AND expires_at > $2",
+    )
+    .bind(whose.user())
+    .bind(now)
+    .fetch_one(tx.connection())
+    .await?;
+    let items = sqlx::query_as(
+        "SELECT s.id, s.user_id, u.username, s.created_at, s.last_used_at, s.expires_at
+         FROM sessions s JOIN users u ON u.id = s.user_id
+         WHERE ($1::uuid IS NULL OR s.user_id = $1) AND s.revoked_at IS NULL AND s.expires_at > $2
+         ORDER BY s.created_at DESC, s.id DESC LIMIT $3 OFFSET $4",
+    )
+    .bind(whose.user())
+    .bind(now)
+    .bind(i64::from(query.per_page))
+    .bind(query.offset())
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(Page { items, total })
+}
+
+/// Ends a sign-in of the tenant; says whether there was one.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn revoke(tx: &mut TenantTx, whose: Whose, session: SessionId, now: Timestamp) -> Result<bool> {
+    let updated = sqlx::query(
+        "UPDATE sessions SET revoked_at = $3
+         WHERE id = $2 AND ($1::uuid IS NULL OR user_id = $1) AND revoked_at IS NULL AND expires_at > $3",
+    )
+    .bind(whose.user())
+    .bind(session)
+    .bind(now)
+    .execute(tx.connection())
+    .await?;
+    Ok(updated.rows_affected() > 0)
+}
+
+/// Ends all sign-ins of a user but one.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn revoke_others(tx: &mut SystemTx, user: UserId, kept: SessionId, now: Timestamp) -> Result<()> {
+    sqlx::query("UPDATE sessions SET revoked_at = $3 WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL")
+        .bind(user)
+        .bind(kept)
+        .bind(now)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
 }

@@ -11,7 +11,7 @@ use super::tx::{SystemTx, TenantTx};
 use crate::access::actor::Actor;
 use crate::access::password::StoredHash;
 use crate::access::permit::{Administer, Permit};
-use crate::access::token::Claims;
+use crate::access::token::{Claims, SecretHash};
 use crate::clock::Timestamp;
 use crate::domain::name::Name;
 use crate::domain::object::{By, Stamp};
@@ -19,14 +19,25 @@ use crate::domain::page::{ListQuery, Page, Sort};
 use crate::domain::reference::Ref;
 use crate::domain::role::Role;
 use crate::domain::tenant::Tenant;
-use crate::domain::user::User;
+use crate::domain::user::{AccountKind, User, UserDraft};
 use crate::domain::version::Version;
 use crate::error::{Error, Result};
 use crate::ids::{TenantId, UserId};
 
-const NAME_TAKEN: &str = "users_name_taken";
-const COLUMNS: &str =
-    "id, tenant_id, username, email, role, version, created_at, created_by, updated_at, updated_by";
+const NAMES_TAKEN: [&str; 2] = ["users_name_taken", "users_account_taken"];
+const COLUMNS: &str = "id, tenant_id, username, email, role, disabled_at IS NULL AS enabled, \
+                       invitation_expires_at, version, created_at, created_by, updated_at, updated_by";
+
+/// What a new user gets in with.
+#[derive(Debug)]
+pub enum NewCredential<'a> {
+    /// A password.
+    Password(&'a StoredHash),
+    /// A token to choose a password with, and until when.
+    Invitation(SecretHash, Timestamp),
+    /// A service account's secret.
+    Secret(SecretHash),
+}
 
 #[derive(Debug, FromRow)]
 struct UserRow {
@@ -35,6 +46,8 @@ struct UserRow {
     username: String,
     email: Option<String>,
     role: String,
+    enabled: bool,
+    invitation_expires_at: Option<Timestamp>,
     version: i64,
     created_at: Timestamp,
     created_by: Option<Json<By>>,
@@ -50,9 +63,13 @@ impl TryFrom<UserRow> for User {
         Ok(Self {
             id: row.id,
             tenant: row.tenant_id,
-            username: Name::parse(&row.username).map_err(|_| broken())?,
-            email: row.email,
-            role: Role::parse(&row.role).ok_or_else(broken)?,
+            draft: UserDraft {
+                username: Name::parse(&row.username).map_err(|_| broken())?,
+                email: row.email,
+                role: Role::parse(&row.role).ok_or_else(broken)?,
+                enabled: row.enabled,
+            },
+            invited_until: row.invitation_expires_at,
             version: Version::new(row.version).ok_or_else(broken)?,
             created: Stamp { at: row.created_at, by: row.created_by.map(|by| by.0) },
             updated: Stamp { at: row.updated_at, by: row.updated_by.map(|by| by.0) },
@@ -79,7 +96,7 @@ pub async fn caller(
          JOIN tenants home ON home.id = u.tenant_id AND home.suspended_at IS NULL
          JOIN sessions s ON s.user_id = u.id AND s.id = $2 AND s.revoked_at IS NULL AND s.expires_at > $3
          LEFT JOIN tenants t ON t.id = $4 OR t.name_key = $5
-         WHERE u.id = $1",
+         WHERE u.id = $1 AND u.disabled_at IS NULL",
         super::tx::SET_ACTOR
     )))
     .bind(claims.sub)
@@ -105,7 +122,8 @@ pub async fn caller(
     Ok(Some((actor, tenant)))
 }
 
-/// What sign-in compares with: the user of a name, whatever the tenant, unless that is suspended.
+/// What sign-in compares with: the person of a name who has a password and is not disabled, whatever the tenant,
+/// unless that is suspended.
 ///
 /// # Errors
 /// The database does not answer.
@@ -116,7 +134,8 @@ pub async fn credentials(
     let row: Option<(UserId, TenantId, String)> = sqlx::query_as(
         "SELECT u.id, u.tenant_id, u.password_hash
              FROM users u JOIN tenants t ON t.id = u.tenant_id AND t.suspended_at IS NULL
-             WHERE u.username_key = $1",
+             WHERE u.username_key = $1 AND u.kind = 'person' AND u.disabled_at IS NULL
+               AND u.password_hash IS NOT NULL",
     )
     .bind(username.key())
     .fetch_optional(tx.connection())
@@ -124,27 +143,124 @@ pub async fn credentials(
     Ok(row.map(|(user, tenant, hash)| (user, tenant, StoredHash::from_stored(hash))))
 }
 
-/// Lists the users of the tenant.
+/// The tenant of the service account that has a secret and is not disabled.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn list(tx: &mut TenantTx, _: &Permit<Administer>, query: &ListQuery) -> Result<Page<User>> {
+pub async fn service_account(
+    tx: &mut SystemTx,
+    account: UserId,
+    secret: SecretHash,
+) -> Result<Option<TenantId>> {
+    Ok(sqlx::query_scalar(
+        "SELECT tenant_id FROM users
+         WHERE id = $1 AND kind = 'service_account' AND secret_hash = $2 AND disabled_at IS NULL",
+    )
+    .bind(account)
+    .bind(secret.as_bytes())
+    .fetch_optional(tx.connection())
+    .await?)
+}
+
+/// The person whom an invitation is for, by name, while it can be accepted.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn invited(tx: &mut SystemTx, invitation: SecretHash, now: Timestamp) -> Result<Option<Name>> {
+    let name: Option<String> = sqlx::query_scalar(
+        "SELECT username FROM users
+         WHERE invitation_hash = $1 AND invitation_expires_at > $2 AND disabled_at IS NULL",
+    )
+    .bind(invitation.as_bytes())
+    .bind(now)
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(name.and_then(|name| Name::parse(&name).ok()))
+}
+
+/// Uses an invitation up: the person has a password from now on. Says whether the invitation was good.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn accept(
+    tx: &mut SystemTx,
+    invitation: SecretHash,
+    password: &StoredHash,
+    now: Timestamp,
+) -> Result<bool> {
+    let updated = sqlx::query(
+        "UPDATE users SET password_hash = $2, invitation_hash = NULL, invitation_expires_at = NULL
+         WHERE invitation_hash = $1 AND invitation_expires_at > $3 AND disabled_at IS NULL",
+    )
+    .bind(invitation.as_bytes())
+    .bind(password.as_str())
+    .bind(now)
+    .execute(tx.connection())
+    .await?;
+    Ok(updated.rows_affected() > 0)
+}
+
+/// The name and the password of a person.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn password(tx: &mut SystemTx, user: UserId) -> Result<Option<(Name, StoredHash)>> {
+    let row: Option<(String, String)> = sqlx::query_as(
+        "SELECT username, password_hash FROM users WHERE id = $1 AND password_hash IS NOT NULL",
+    )
+    .bind(user)
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(row.and_then(|(name, hash)| Some((Name::parse(&name).ok()?, StoredHash::from_stored(hash)))))
+}
+
+/// Gives a person another password, if the one that was compared with is still the one.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn set_password(
+    tx: &mut SystemTx,
+    user: UserId,
+    old: &StoredHash,
+    new: &StoredHash,
+) -> Result<bool> {
+    let updated = sqlx::query("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
+        .bind(user)
+        .bind(old.as_str())
+        .bind(new.as_str())
+        .execute(tx.connection())
+        .await?;
+    Ok(updated.rows_affected() > 0)
+}
+
+/// Lists the users of the tenant, of one kind.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn list(
+    tx: &mut TenantTx,
+    _: &Permit<Administer>,
+    kind: AccountKind,
+    query: &ListQuery,
+) -> Result<Page<User>> {
     let order = match query.sort {
         Sort::Name => "username_key",
         Sort::NameDescending => "username_key DESC",
         Sort::Updated => "updated_at, username_key",
         Sort::UpdatedDescending => "updated_at DESC, username_key",
     };
-    let search = "($1::text IS NULL OR username ILIKE $1 OR email ILIKE $1)";
+    let search = "kind = $2 AND ($1::text IS NULL OR username ILIKE $1 OR email ILIKE $1)";
     let pattern = query.search.as_deref().map(like_pattern);
     let total = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM users WHERE {search}")))
         .bind(&pattern)
+        .bind(kind.as_str())
         .fetch_one(tx.connection())
         .await?;
     let rows: Vec<UserRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM users WHERE {search} ORDER BY {order} LIMIT $2 OFFSET $3"
+        "SELECT {COLUMNS} FROM users WHERE {search} ORDER BY {order} LIMIT $3 OFFSET $4"
     )))
     .bind(&pattern)
+    .bind(kind.as_str())
     .bind(i64::from(query.per_page))
     .bind(query.offset())
     .fetch_all(tx.connection())
@@ -152,20 +268,26 @@ pub async fn list(tx: &mut TenantTx, _: &Permit<Administer>, query: &ListQuery) 
     Ok(Page { items: rows.into_iter().map(User::try_from).collect::<Result<_>>()?, total })
 }
 
-/// Finds a user of the tenant.
+/// Finds a user of the tenant, of one kind.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn find(tx: &mut TenantTx, _: &Permit<Administer>, user: &Ref<UserId>) -> Result<Option<User>> {
+pub async fn find(
+    tx: &mut TenantTx,
+    _: &Permit<Administer>,
+    kind: AccountKind,
+    user: &Ref<UserId>,
+) -> Result<Option<User>> {
     let (id, name) = match user {
         Ref::Id(id) => (Some(*id), None),
         Ref::Name(name) => (None, Some(name.key())),
     };
     let row: Option<UserRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM users WHERE id = $1 OR username_key = $2"
+        "SELECT {COLUMNS} FROM users WHERE kind = $3 AND (id = $1 OR username_key = $2)"
     )))
     .bind(id)
     .bind(name)
+    .bind(kind.as_str())
     .fetch_optional(tx.connection())
     .await?;
     row.map(User::try_from).transpose()
@@ -179,31 +301,75 @@ pub async fn insert(
     tx: &mut TenantTx,
     _: &Permit<Administer>,
     user: &User,
-    password: &StoredHash,
+    credential: &NewCredential<'_>,
 ) -> Result<()> {
+    let (kind, password, secret, invitation) = match credential {
+        NewCredential::Password(hash) => (AccountKind::Person, Some(hash.as_str()), None, None),
+        NewCredential::Invitation(hash, until) => (AccountKind::Person, None, None, Some((*hash, *until))),
+        NewCredential::Secret(hash) => (AccountKind::ServiceAccount, None, Some(*hash), None),
+    };
     sqlx::query(
-        "INSERT INTO users (id, tenant_id, username, email, role, password_hash, version, created_at, created_by,
-                            updated_at, updated_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "INSERT INTO users (id, tenant_id, username, email, role, version, created_at, created_by, updated_at,
+                            updated_by, kind, password_hash, secret_hash, invitation_hash, invitation_expires_at,
+                            disabled_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, CASE WHEN NOT $16 THEN $9 END)",
     )
     .bind(user.id)
     .bind(user.tenant)
-    .bind(user.username.as_str())
-    .bind(&user.email)
-    .bind(user.role.as_str())
-    .bind(password.as_str())
+    .bind(user.draft.username.as_str())
+    .bind(&user.draft.email)
+    .bind(user.draft.role.as_str())
     .bind(user.version.number())
     .bind(user.created.at)
     .bind(user.created.by.as_ref().map(Json))
     .bind(user.updated.at)
     .bind(user.updated.by.as_ref().map(Json))
+    .bind(kind.as_str())
+    .bind(password)
+    .bind(secret.as_ref().map(SecretHash::as_bytes))
+    .bind(invitation.as_ref().map(|(hash, _)| hash.as_bytes()))
+    .bind(invitation.as_ref().map(|(_, until)| *until))
+    .bind(user.draft.enabled)
     .execute(tx.connection())
     .await
-    .map_err(|error| {
-        let taken = violates(&error, NAME_TAKEN);
-        if taken { Error::NameTaken { name: user.username.to_string() } } else { error.into() }
-    })?;
+    .map_err(|error| taken(error, user))?;
     Ok(())
+}
+
+/// Saves a user of the tenant. One that is disabled has no sign-in any more.
+///
+/// # Errors
+/// [`Error::NameTaken`], or the database does not answer.
+pub async fn update(tx: &mut TenantTx, _: &Permit<Administer>, user: &User) -> Result<()> {
+    sqlx::query(
+        "UPDATE users SET username = $2, email = $3, role = $4, version = $5, updated_at = $6, updated_by = $7,
+                          disabled_at = CASE WHEN NOT $8 THEN coalesce(disabled_at, $6) END
+         WHERE id = $1",
+    )
+    .bind(user.id)
+    .bind(user.draft.username.as_str())
+    .bind(&user.draft.email)
+    .bind(user.draft.role.as_str())
+    .bind(user.version.number())
+    .bind(user.updated.at)
+    .bind(user.updated.by.as_ref().map(Json))
+    .bind(user.draft.enabled)
+    .execute(tx.connection())
+    .await
+    .map_err(|error| taken(error, user))?;
+    if !user.draft.enabled {
+        sqlx::query("UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL")
+            .bind(user.id)
+            .bind(user.updated.at)
+            .execute(tx.connection())
+            .await?;
+    }
+    Ok(())
+}
+
+fn taken(error: sqlx::Error, user: &User) -> Error {
+    let taken = NAMES_TAKEN.iter().any(|name| violates(&error, name));
+    if taken { Error::NameTaken { name: user.draft.username.to_string() } } else { error.into() }
 }
 
 /// Removes a user of the tenant, and the user's sign-ins with it.
@@ -215,13 +381,16 @@ pub async fn delete(tx: &mut TenantTx, _: &Permit<Administer>, user: UserId) -> 
     Ok(())
 }
 
-/// How many users of the tenant have a role.
+/// How many persons of the tenant can sign in in a role.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn count_with_role(tx: &mut TenantTx, _: &Permit<Administer>, role: Role) -> Result<i64> {
-    Ok(sqlx::query_scalar("SELECT count(*) FROM users WHERE role = $1")
-        .bind(role.as_str())
-        .fetch_one(tx.connection())
-        .await?)
+    Ok(sqlx::query_scalar(
+        "SELECT count(*) FROM users
+         WHERE role = $1 AND kind = 'person' AND disabled_at IS NULL AND password_hash IS NOT NULL",
+    )
+    .bind(role.as_str())
+    .fetch_one(tx.connection())
+    .await?)
 }

@@ -152,38 +152,39 @@ async fn a_join_token_is_shown_once_and_kept_by_hash() {
     let dry = api.post(&format!("{path}?dry_run=true"), &json!({})).await.expect(200);
     assert_eq!(dry["token"], json!(null));
 
-    let mut hashes = Vec::new();
-    for _ in 0..3 {
+    let mut last = Vec::new();
+    for _ in 0..2 {
         let answer = api.send(axum::http::Method::POST, &path, &[], None).await;
         let body = answer.expect(201);
         assert_eq!(answer.header("cache-control"), "no-store");
-        assert_eq!(body["expires_at"], json!(null));
-        let command = "pinhole-gateway run --controller http://127.0.0.1:7443 --token-file /etc/pinhole-gateway/token \
-                       --state-dir /var/lib/pinhole-gateway";
+        let command = "pinhole-gateway run --controller https://127.0.0.1:7443 \
+                       --join-token-file /etc/pinhole-gateway/join-token --state-dir /var/lib/pinhole-gateway";
         assert_eq!(body["command"], command);
-        let token = body["token"].as_str().unwrap();
-        assert_eq!(token.len(), 43);
-        hashes.push(Sha256::digest(token.as_bytes()).to_vec());
+        let expires_at: chrono::DateTime<chrono::Utc> = body["expires_at"].as_str().unwrap().parse().unwrap();
+        let lifetime = expires_at - world.state.clock.now();
+        assert!(lifetime.num_hours() == 23 && lifetime.num_minutes() == 24 * 60 - 1, "{lifetime}");
+        last = Sha256::digest(body["token"].as_str().unwrap().as_bytes()).to_vec();
     }
     let mut owner = world.owner.connect().await.unwrap();
-    let stored: Vec<(String, Vec<u8>, bool, Value)> = sqlx::query_as(
-        "SELECT appliance_id::text, token_hash, revoked_at IS NULL, created_by FROM gateway_tokens ORDER BY id",
-    )
-    .fetch_all(&mut owner)
-    .await
-    .unwrap();
-    // One can replace the other without an interruption; what is older is over.
-    let live: Vec<bool> = stored.iter().map(|row| row.2).collect();
-    assert_eq!(live, [false, true, true]);
-    for ((id, hash, _, by), expected) in stored.iter().zip(&hashes) {
-        assert_eq!((id, hash, &by["name"]), (&appliance, expected, &json!("acme-admin")));
-    }
+    let stored: Vec<(String, Vec<u8>, Value)> =
+        sqlx::query_as("SELECT appliance_id::text, token_hash, created_by FROM join_tokens")
+            .fetch_all(&mut owner)
+            .await
+            .unwrap();
+    // The newer one takes the older one's place.
+    let [(id, hash, by)] = stored.as_slice() else { panic!("{stored:?}") };
+    assert_eq!((id, hash, &by["name"]), (&appliance, &last, &json!("acme-admin")));
     // What an administrator may not do: another tenant's, one that is hidden, one that is not there.
     for elsewhere in ["globex", "acme"] {
         let path = format!("/v1/tenants/{elsewhere}/appliances/{appliance}/join-token");
         world.api("globex-admin").post(&path, &json!({})).await.problem(404, "not-found");
     }
     world.api("acme-operator").post(&path, &json!({})).await.problem(403, "forbidden");
+    world
+        .api("acme-operator")
+        .delete(&format!("{APPLIANCES}/{appliance}/certificates"))
+        .await
+        .problem(403, "forbidden");
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ async fn a_database_that_is_away_is_503_and_comes_back_by_itself() {
     let relay = Relay::to(&world);
     let running = tokio::spawn(relay.run());
     let store = Store::connect_lazily(relay.options(&world));
-    let state = AppState::new(store, world.state.clock.clone(), world.state.keys.clone()).unwrap();
+    let state = AppState { store, ..world.state.clone() };
     let api = world.api("acme-admin").on(pinhole::http::router(state));
     let path = "/v1/tenants/acme/master-profiles";
     api.get(path).await.expect(200);

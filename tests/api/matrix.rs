@@ -20,10 +20,12 @@ const ROLES: [(&str, &str); 4] = [
 ];
 const PERMISSIONS: [&str; 4] = ["(default)", "edit", "read", "hide"];
 
-/// Operations that no role is refused, because they need no role. May only shrink.
-const WITHOUT_ROLES: [&str; 6] = [
+/// Operations that no role is refused, because they need no role: signing in, and what is one's own. May only shrink.
+const WITHOUT_ROLES: [&str; 8] = [
     "post /v1/auth/token",
     "get /v1/auth/me",
+    "post /v1/auth/invitations",
+    "put /v1/auth/password",
     "get /.well-known/jwks.json",
     "get /v1/tenants",
     "get /healthz",
@@ -106,6 +108,7 @@ async fn who_may_do_what() {
     golden += &copy_lines(&world, &mut covered).await;
     golden += &publication_lines(&world, &mut covered).await;
     golden += &tenant_lines(&world, &mut covered).await;
+    golden += &account_lines(&world, &mut covered).await;
     snapshot::compare("tests/snapshots/permission-matrix.txt", &golden);
 
     let document: Value = serde_json::from_str(&pinhole::http::openapi_json()).unwrap();
@@ -177,9 +180,9 @@ async fn object_line(
     line
 }
 
-/// Joining takes an administrator who sees the appliance; asking about a flow, anybody who does.
+/// Joining and revoking take an administrator who sees the appliance; asking about a flow, anybody who does.
 async fn join_lines(world: &World, covered: &mut Covered) -> String {
-    let mut lines = "join and effective-alg (appliance)\n".to_owned();
+    let mut lines = "join, revoke and effective-alg (appliance)\n".to_owned();
     for (user, role) in ROLES {
         let api = world.api(user);
         write!(lines, "  {role:32}").unwrap();
@@ -189,6 +192,11 @@ async fn join_lines(world: &World, covered: &mut Covered) -> String {
                 format!("/v1/tenants/acme/appliances/name:{role}-{permission}/join-token?dry_run=true");
             let (status, _) = covered.call(&api, Method::POST, template, &path, None).await;
             write!(lines, " {permission} {status}").unwrap();
+            let template = "/v1/tenants/{tenant}/appliances/{id}/certificates";
+            let path =
+                format!("/v1/tenants/acme/appliances/name:{role}-{permission}/certificates?dry_run=true");
+            let (status, _) = covered.call(&api, Method::DELETE, template, &path, None).await;
+            write!(lines, " {status}").unwrap();
             let template = "/v1/tenants/{tenant}/appliances/{id}/effective-alg";
             let flow = "effective-alg?protocol=tcp&destination_port=21";
             let path = format!("/v1/tenants/acme/appliances/name:{role}-{permission}/{flow}");
@@ -333,6 +341,53 @@ async fn tenant_lines(world: &World, covered: &mut Covered) -> String {
             }
             lines.push('\n');
         }
+    }
+    lines
+}
+
+/// What is only an administrator's: single users, service accounts; and what is everybody's own: sign-ins.
+async fn account_lines(world: &World, covered: &mut Covered) -> String {
+    let mut lines = String::new();
+    for tenant in ["acme", "globex"] {
+        writeln!(lines, "accounts and sessions: {tenant}").unwrap();
+        let one = format!("/v1/tenants/{tenant}");
+        let new = json!({"name": "program", "role": "enterprise_operator"});
+        let accounts = format!("{one}/service-accounts");
+        world.api("root").post(&accounts, &new).await.expect(201);
+        let other = json!({"name": "other", "role": "enterprise_operator"});
+        let program = format!("{accounts}/name:program");
+        let user = format!("{one}/users/name:{tenant}-operator");
+        let change = json!({"enabled": false});
+        let sessions =
+            world.api(&format!("{tenant}-admin")).get(&format!("{one}/sessions")).await.expect(200);
+        let session = format!("{one}/sessions/{}?dry_run=true", sessions["items"][0]["id"].as_str().unwrap());
+        for (caller, role) in ROLES {
+            let api = world.api(caller);
+            write!(lines, "  {role:32}").unwrap();
+            for (word, method, template, path, body) in [
+                ("get-user", Method::GET, "/users/{id}", user.clone(), None),
+                ("patch-user", Method::PATCH, "/users/{id}", format!("{user}?dry_run=true"), Some(&change)),
+                ("accounts", Method::GET, "/service-accounts", accounts.clone(), None),
+                ("new", Method::POST, "/service-accounts", format!("{accounts}?dry_run=true"), Some(&other)),
+                ("get", Method::GET, "/service-accounts/{id}", program.clone(), None),
+                (
+                    "patch",
+                    Method::PATCH,
+                    "/service-accounts/{id}",
+                    format!("{program}?dry_run=true"),
+                    Some(&change),
+                ),
+                ("delete", Method::DELETE, "/service-accounts/{id}", format!("{program}?dry_run=true"), None),
+                ("sessions", Method::GET, "/sessions", format!("{one}/sessions"), None),
+                ("end", Method::DELETE, "/sessions/{id}", session.clone(), None),
+            ] {
+                let template = format!("/v1/tenants/{{tenant}}{template}");
+                let (status, _) = covered.call(&api, method, &template, &path, body).await;
+                write!(lines, " {word} {status}").unwrap();
+            }
+            lines.push('\n');
+        }
+        world.api("root").delete(&program).await.expect(204);
     }
     lines
 }

@@ -112,7 +112,7 @@ async fn no_query_reads_a_big_table_through() {
     explain_from_now_on(&world).await;
     let store = Store::connect_lazily(world.owner.clone());
     let clock = Arc::<pinhole::clock::ShiftedClock>::clone(&world.clock);
-    let state = AppState::new(store, clock, world.state.keys.clone()).unwrap();
+    let state = AppState::new(store, clock, world.state.keys.clone(), world.state.authority.clone()).unwrap();
     let router = pinhole::http::router(state);
     let (api, operator) =
         (world.api("acme-admin").on(router.clone()), world.api("acme-operator").on(router.clone()));

@@ -53,7 +53,8 @@ async fn the_provider_acts_on_an_enterprise_through_the_path() {
 }
 
 /// Every table with rows of a tenant, and what is expected of the others.
-const TABLES_WITHOUT_TENANT: [&str; 3] = ["_sqlx_migrations", "refresh_tokens", "signing_keys"];
+const TABLES_WITHOUT_TENANT: [&str; 4] =
+    ["_sqlx_migrations", "refresh_tokens", "authorities", "signing_keys"];
 
 async fn tables(connection: &mut PgConnection) -> Vec<String> {
     sqlx::query_scalar(
@@ -102,6 +103,11 @@ async fn without_any_where_clause_a_query_sees_one_tenant() {
         api.send(Method::POST, &all, &[("idempotency-key", "k")], Some(&order)).await.expect(202);
     }
     let mut connection = world.owner.connect().await.unwrap();
+    let certify =
+        "INSERT INTO gateway_certificates (id, tenant_id, appliance_id, fingerprint, issued_at, expires_at)
+                   SELECT gen_random_uuid(), tenant_id, id, sha256(id::text::bytea), now(), now()
+                   FROM objects WHERE kind = 'appliance'";
+    connection.execute(certify).await.unwrap();
     connection.execute("SET ROLE pinhole_app").await.unwrap();
 
     for (setting, visible) in [(Some("acme"), Some("acme")), (Some("globex"), Some("globex")), (None, None)] {
@@ -156,17 +162,23 @@ async fn under_one_tenants_setting_nothing_of_another_can_be_written() {
         ),
         format!("UPDATE objects SET tenant_id = '{globex}'"),
         format!("UPDATE users SET tenant_id = '{globex}'"),
-        format!("UPDATE gateway_tokens SET tenant_id = '{globex}', appliance_id = '{foreign}'"),
+        format!("UPDATE join_tokens SET tenant_id = '{globex}', appliance_id = '{foreign}'"),
         format!("UPDATE revisions SET tenant_id = '{globex}', appliance_id = '{foreign}'"),
         format!("UPDATE appliance_states SET tenant_id = '{globex}'"),
         format!("UPDATE publications SET tenant_id = '{globex}'"),
         format!("UPDATE publication_appliances SET tenant_id = '{globex}', appliance_id = '{foreign}'"),
         format!(
-            "INSERT INTO gateway_tokens (id, tenant_id, appliance_id, token_hash, created_at)
-             VALUES (gen_random_uuid(), '{globex}', '{foreign}', decode(repeat('00', 32), 'hex'), now())"
+            "INSERT INTO join_tokens (tenant_id, appliance_id, token_hash, created_at, expires_at)
+             VALUES ('{globex}', '{foreign}', decode(repeat('00', 32), 'hex'), now(), now())"
         ),
         "INSERT INTO tenants (id, name, created_at, updated_at) VALUES (gen_random_uuid(), 'x', now(), now())".to_owned(),
         "SELECT * FROM signing_keys".to_owned(),
+        "SELECT * FROM authorities".to_owned(),
+        // Not even of one's own.
+        format!(
+            "INSERT INTO gateway_certificates (id, tenant_id, appliance_id, fingerprint, issued_at, expires_at)
+             VALUES (gen_random_uuid(), '{acme}', '{own}', decode(repeat('00', 32), 'hex'), now(), now())"
+        ),
         "SELECT * FROM refresh_tokens".to_owned(),
         "ALTER TABLE objects DISABLE ROW LEVEL SECURITY".to_owned(),
         "DROP TABLE objects".to_owned(),
@@ -185,7 +197,7 @@ async fn under_one_tenants_setting_nothing_of_another_can_be_written() {
         "DELETE FROM objects",
         "DELETE FROM users",
         "UPDATE objects SET description = 'x'",
-        "DELETE FROM gateway_tokens",
+        "DELETE FROM join_tokens",
         "DELETE FROM publications",
         "DELETE FROM publication_appliances",
         "UPDATE appliance_states SET desired_revision_id = NULL",

@@ -38,7 +38,7 @@ struct State {
 fn controller(directory: &Scratch, grpc: &str) -> Controller {
     let started = Controller::start(&directory.path().join("data"), |command| {
         command.args(["--listen", "127.0.0.1:0", "--grpc-listen", grpc, "--no-embedded-gateway"]);
-        command.args(["--heartbeat-interval", "200ms"]);
+        command.args(["--heartbeat-interval", "200ms", "--certificate-lifetime", "6s"]);
     });
     started.expect("the controller starts")
 }
@@ -110,7 +110,7 @@ async fn each_of_the_two_goes_on_without_the_other() {
     download(&world.net.client, 21);
 
     // The controller comes back, and finds out what runs.
-    let controller = self::controller(&directory, grpc.trim_start_matches("http://"));
+    let controller = self::controller(&directory, grpc.trim_start_matches("https://"));
     let api = sign_in(&controller).await;
     wait_for(&api, true).await;
     download(&world.net.client, 21);

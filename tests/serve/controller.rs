@@ -120,7 +120,7 @@ impl Controller {
             match words.as_slice() {
                 ["ready", http, grpc] => {
                     self.http = http.strip_prefix("http=").unwrap().to_owned();
-                    self.grpc = grpc.strip_prefix("grpc=http://").unwrap().parse().unwrap();
+                    self.grpc = grpc.strip_prefix("grpc=https://").unwrap().parse().unwrap();
                     return;
                 }
                 ["login", username, password] => {

@@ -54,8 +54,8 @@ async fn it_waits_for_a_database_and_outlives_its_absence() {
     let cluster = Cluster::start(settings(&server)).await.unwrap();
     controller.ready().await;
     let client = controller.sign_in(&controller.login.clone().unwrap()).await;
-    let (edge, token) = appliance(&client).await;
-    let mut peer = Peer::welcomed(controller.grpc, &token, "i1", None).await;
+    let (edge, identity) = appliance(&client, &controller).await;
+    let mut peer = Peer::welcomed(controller.grpc, &identity, "i1", None).await;
     client.until(&format!("appliances/{edge}"), |edge| edge["state"]["connected"] == true).await;
 
     cluster.stop().await;

@@ -36,8 +36,10 @@ async fn it_is_an_appliance_like_any_other() {
     let client = controller.sign_in(&controller.login.clone().unwrap()).await;
     let path = "appliances/name:embedded";
     let embedded = client.until(path, |embedded| embedded["state"]["connected"] == true).await;
-    let token = data.path().join("gateway/token");
-    assert_eq!(std::fs::metadata(&token).unwrap().permissions().mode() & 0o777, 0o600);
+    for file in ["secret-key", "gateway/join-token", "gateway/identity.json"] {
+        let metadata = std::fs::metadata(data.path().join(file)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{file}");
+    }
 
     let nat = json!({ "inside": ["in0"], "outside": ["out0"], "inside_prefixes": ["10.0.0.0/24"],
                       "pool": ["203.0.113.1"] });

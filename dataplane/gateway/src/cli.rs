@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use pinhole_gateway::config::file::{self, FileError};
 use pinhole_gateway::{
-    ConfigSource, ControllerOptions, DEFAULT_RUN_DIR, Gateway, GatewayOptions, NetworkNamespace, TokenSource,
+    ConfigSource, ControllerOptions, DEFAULT_RUN_DIR, Gateway, GatewayOptions, NetworkNamespace,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -55,13 +55,14 @@ struct RunArguments {
     /// Run alone, from this file.
     #[arg(long, value_name = "FILE", conflicts_with = "controller")]
     config: Option<PathBuf>,
-    /// Run under the controller at this URL, for example http://192.0.2.1:7443.
-    #[arg(long, value_name = "URL", requires = "token_file", requires = "state_dir")]
+    /// Run under the controller at this URL, for example https://192.0.2.1:7443.
+    #[arg(long, value_name = "URL", requires = "state_dir")]
     controller: Option<String>,
-    /// The file that holds this gateway's token; read again at each connection.
+    /// The file that holds a one-time join token, with which this gateway enrols; needed once. A new token in it makes
+    /// the gateway enrol anew.
     #[arg(long, value_name = "FILE", requires = "controller")]
-    token_file: Option<PathBuf>,
-    /// Where the last good configuration is kept.
+    join_token_file: Option<PathBuf>,
+    /// Where key, certificate and the last good configuration are kept.
     #[arg(long, value_name = "DIR", requires = "controller")]
     state_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -145,7 +146,7 @@ async fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         },
         (None, Some(endpoint)) => ConfigSource::Controller(ControllerOptions {
             endpoint,
-            token: TokenSource::File(arguments.token_file.context("--controller needs --token-file")?),
+            join_token_file: arguments.join_token_file,
             state_dir: arguments.state_dir.context("--controller needs --state-dir")?,
         }),
         (None, None) => anyhow::bail!("one of --config and --controller is needed"),

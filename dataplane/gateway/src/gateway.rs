@@ -17,6 +17,7 @@ use crate::host::setup::HostError;
 use crate::options::{ConfigSource, ControllerOptions, GatewayOptions, Link, Running, Status};
 use crate::store::{Store, Stored};
 use crate::supervisor::{self, ApplyError, Setup, StartError, SupervisorHandle};
+use crate::trust::Keeper;
 
 /// At most this many events are logged at once where there is no controller to send them to.
 const EVENT_BATCH: usize = 128;
@@ -137,6 +138,7 @@ impl Gateway {
         let mut random: StdRng = rand::make_rng();
         let instance_id = format!("{:032x}", random.random::<u128>());
         self.status.send_modify(|status| status.link = Link::Disconnected);
+        let keeper = Keeper::new(&options.state_dir);
         let control = Control {
             options,
             store,
@@ -145,6 +147,8 @@ impl Gateway {
             events,
             status: Arc::clone(&self.status),
             instance_id,
+            keeper,
+            refused_token: None,
         };
         let (stop, stopped) = oneshot::channel();
         self.control = Some((stop, tokio::spawn(control.run(endpoint, random, stopped))));

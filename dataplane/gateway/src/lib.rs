@@ -13,6 +13,7 @@ mod process;
 pub mod store;
 mod supervisor;
 mod sys;
+pub mod trust;
 
 pub use datapath::compile::CompileError;
 pub use datapath::worker::WorkerError;

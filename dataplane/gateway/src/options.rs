@@ -1,6 +1,5 @@
 //! What a gateway is started with, and what it says about itself.
 
-use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
@@ -45,30 +44,13 @@ pub enum ConfigSource {
 /// How to reach the controller, and where to keep what it sent.
 #[derive(Clone, Debug)]
 pub struct ControllerOptions {
-    /// The controller's URL, for example `http://127.0.0.1:7443`.
+    /// The controller's URL, for example `https://127.0.0.1:7443`.
     pub endpoint: String,
-    /// This gateway's credential.
-    pub token: TokenSource,
-    /// Where the last good configuration is kept; no two gateways may share it.
+    /// The file with a one-time join token. It is read again at each connection, and a token that was not used yet
+    /// makes this gateway enrol anew. A gateway that is enrolled needs none.
+    pub join_token_file: Option<PathBuf>,
+    /// Where key, certificate and the last good configuration are kept; no two gateways may share it.
     pub state_dir: PathBuf,
-}
-
-/// Where the gateway's token comes from.
-#[derive(Clone)]
-pub enum TokenSource {
-    /// The token itself.
-    Literal(String),
-    /// A file, read again at each connection so that a token can be replaced.
-    File(PathBuf),
-}
-
-impl fmt::Debug for TokenSource {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Literal(_) => formatter.write_str("Literal(..)"),
-            Self::File(path) => formatter.debug_tuple("File").field(path).finish(),
-        }
-    }
 }
 
 /// A gateway's state at one time.

@@ -125,7 +125,7 @@ pub enum StartError {
     #[error(transparent)]
     Apply(#[from] ApplyError),
     /// The controller's address makes no sense.
-    #[error("\"{0}\" is not a controller's URL such as http://192.0.2.1:7443")]
+    #[error("\"{0}\" is not a controller's URL such as https://192.0.2.1:7443")]
     Endpoint(String),
     /// The supervisor ended without a word.
     #[error("the gateway ended while it started")]

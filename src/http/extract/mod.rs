@@ -9,7 +9,7 @@ mod query;
 
 pub(super) use self::body::{FormBody, JsonBody, MAX_BODY_BYTES, PatchBody};
 pub(super) use self::caller::Caller;
-pub(super) use self::path::{ObjectPath, PublicationPath, TenantPath, UserPath, VersionPath};
+pub(super) use self::path::{ObjectPath, PublicationPath, SessionPath, TenantPath, UserPath, VersionPath};
 pub(super) use self::precondition::{IfMatch, IfNoneMatch};
 pub(super) use self::query::{
     After, Against, AuditParameters, FlowQuery, List, NoQuery, ObjectList, Pages, Removal, TenantList, Write,

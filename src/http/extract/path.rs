@@ -10,7 +10,7 @@ use crate::domain::reference::{ObjectRef, Ref};
 use crate::domain::version::Version;
 use crate::error::Error;
 use crate::http::problem::{Problem, Result};
-use crate::ids::{PublicationId, TenantId, UserId};
+use crate::ids::{PublicationId, SessionId, TenantId, UserId};
 
 /// `/v1/tenants/{tenant}`: by id, by name, or as `name:...`.
 #[derive(Debug)]
@@ -31,6 +31,20 @@ pub(in crate::http) struct VersionPath(
 /// `.../{tenant}/users/{id}`
 #[derive(Debug)]
 pub(in crate::http) struct UserPath(pub(in crate::http) Ref<TenantId>, pub(in crate::http) Ref<UserId>);
+
+/// `.../{tenant}/sessions/{id}`
+#[derive(Debug)]
+pub(in crate::http) struct SessionPath(pub(in crate::http) Ref<TenantId>, pub(in crate::http) SessionId);
+
+impl FromRequestParts<AppState> for SessionPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let segments = segments(parts, state).await?;
+        let session = segments.get("id").and_then(|text| text.parse().ok());
+        Ok(Self(tenant(&segments).ok_or(Error::NotFound)?, session.ok_or(Error::NotFound)?))
+    }
+}
 
 /// `.../{tenant}/publications/{id}`
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 //!
 //! Times that replicas compare are the database's, since their own clocks may differ.
 
+mod enrolment;
 mod notices;
 mod reflect;
 mod standing;
@@ -9,23 +10,24 @@ mod standing;
 use std::time::Duration;
 
 use super::tx::SystemTx;
-use crate::access::token::SecretHash;
+use crate::access::authority::Fingerprint;
 use crate::clock::Timestamp;
 use crate::domain::name::Name;
 use crate::domain::revision::{ConfigHash, Running};
 use crate::domain::version::Version;
 use crate::error::{Error, Result};
-use crate::ids::{GatewayTokenId, ObjectId, RevisionId, StreamId, TenantId};
+use crate::ids::{CertificateId, ObjectId, RevisionId, StreamId, TenantId};
 
+pub use self::enrolment::{add_certificate, redeem};
 pub use self::notices::Notices;
 pub use self::reflect::{expire, finish_publications, reflect_connections};
 pub use self::standing::{Beat, Desired, Held, Standing, beat, standings};
 
-/// Whose credential a token is.
+/// Whose gateway a client certificate is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
-    /// The token's id.
-    pub token: GatewayTokenId,
+    /// The certificate's id.
+    pub certificate: CertificateId,
     /// The tenant of the appliance.
     pub tenant: TenantId,
     /// The appliance.
@@ -69,21 +71,25 @@ pub enum Recorded {
     Replaced,
 }
 
-/// Finds whose credential a token is; `None` if it is unknown, revoked or expired, without saying which.
+/// Finds whose gateway a client certificate is of; `None` if it is unknown, revoked or expired, without saying which.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn authenticate(tx: &mut SystemTx, hash: SecretHash, now: Timestamp) -> Result<Option<Credential>> {
-    let row: Option<(GatewayTokenId, TenantId, ObjectId, String)> = sqlx::query_as(
-        "SELECT t.id, t.tenant_id, t.appliance_id, o.name
-         FROM gateway_tokens t JOIN objects o ON o.id = t.appliance_id
-         WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2)",
+pub async fn authenticate(
+    tx: &mut SystemTx,
+    certificate: Fingerprint,
+    now: Timestamp,
+) -> Result<Option<Credential>> {
+    let row: Option<(CertificateId, TenantId, ObjectId, String)> = sqlx::query_as(
+        "SELECT c.id, c.tenant_id, c.appliance_id, o.name
+         FROM gateway_certificates c JOIN objects o ON o.id = c.appliance_id
+         WHERE c.fingerprint = $1 AND c.expires_at > $2",
     )
-    .bind(hash.as_bytes())
+    .bind(certificate.as_bytes())
     .bind(now)
     .fetch_optional(tx.connection())
     .await?;
-    Ok(row.map(|(token, tenant, appliance, name)| Credential { token, tenant, appliance, name }))
+    Ok(row.map(|(certificate, tenant, appliance, name)| Credential { certificate, tenant, appliance, name }))
 }
 
 /// Finds an appliance by name, and whether its gateway is connected.

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::domain::revision::{ConfigHash, Running};
 use crate::domain::version::Version;
 use crate::error::{Error, Result};
-use crate::ids::{GatewayTokenId, ObjectId, RevisionId, StreamId};
+use crate::ids::{CertificateId, ObjectId, RevisionId, StreamId};
 use crate::store::tx::SystemTx;
 
 /// A stream that a replica holds.
@@ -20,8 +20,8 @@ pub struct Held {
     pub appliance: ObjectId,
     /// Its id.
     pub stream: StreamId,
-    /// The credential that it was opened with.
-    pub token: GatewayTokenId,
+    /// The certificate that it was opened with.
+    pub certificate: CertificateId,
 }
 
 /// A sign of life of a gateway.
@@ -57,7 +57,7 @@ pub enum Standing {
     Current(Option<Desired>),
     /// The gateway has opened a newer one, perhaps to another replica.
     Replaced,
-    /// Its credential was revoked or has expired, or its appliance was deleted.
+    /// Its certificate was revoked or has expired, or its appliance was deleted.
     Revoked,
 }
 
@@ -85,21 +85,21 @@ pub async fn standings(
     let rows: Vec<StandingRow> = sqlx::query_as(
         "SELECT held.stream_id,
                 coalesce(s.stream_id = held.stream_id, false) AS newest,
-                coalesce(t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $4), false)
-                    AND t.id IS NOT NULL AS authorized,
+                coalesce(c.expires_at > $4, false) AS authorized,
                 s.desired_version, s.desired_revision_id, r.hash,
                 EXISTS (SELECT FROM publication_appliances p
                         WHERE p.appliance_id = s.appliance_id AND p.version = s.desired_version
                           AND p.status IN ('pending', 'unreachable')) AS awaited,
                 coalesce(s.rejected_version = s.desired_version, false) AS refused
-         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS held (appliance_id, stream_id, token_id)
+         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS held (appliance_id, stream_id, certificate_id)
          LEFT JOIN appliance_states s ON s.appliance_id = held.appliance_id
-         LEFT JOIN gateway_tokens t ON t.id = held.token_id
+         LEFT JOIN gateway_certificates c
+             ON c.id = held.certificate_id AND c.appliance_id = held.appliance_id
          LEFT JOIN revisions r ON r.id = s.desired_revision_id",
     )
     .bind(held.iter().map(|held| held.appliance.as_uuid()).collect::<Vec<_>>())
     .bind(held.iter().map(|held| held.stream.as_uuid()).collect::<Vec<_>>())
-    .bind(held.iter().map(|held| held.token.as_uuid()).collect::<Vec<_>>())
+    .bind(held.iter().map(|held| held.certificate.as_uuid()).collect::<Vec<_>>())
     .bind(now)
     .fetch_all(tx.connection())
     .await?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pinhole::access::seal::SecretKey;
 use pinhole::app::{AppState, bootstrap};
 use pinhole::clock::ShiftedClock;
 use pinhole::domain::audit::Flaw;
@@ -133,9 +134,10 @@ async fn an_owner_of_few_rights_keeps_the_audit_too() {
     store::migrate(&options).await.unwrap();
     let store = Store::connect_lazily(options);
     let clock = Arc::new(ShiftedClock::default());
-    let started = bootstrap::start(&store, &*clock, |_| Ok(())).await.unwrap();
+    let started =
+        bootstrap::start(&store, &*clock, &SecretKey::generate().unwrap(), |_| Ok(())).await.unwrap();
     let first = started.first_login.unwrap();
-    let state = AppState::new(store.clone(), clock, started.keys).unwrap();
+    let state = AppState::new(store.clone(), clock, started.keys, started.authority).unwrap();
     let api = world.anonymous().on(pinhole::http::router(state));
     let fields =
         [("grant_type", "password"), ("username", &first.username), ("password", first.password.reveal())];

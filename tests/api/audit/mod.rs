@@ -19,11 +19,12 @@ const SILENT: [(&str, &str); 1] =
     [("post /v1/tenants/{tenant}/publications/preview", "shows what would be published")];
 
 /// Tables whose changes are not audited, and why.
-const UNAUDITED: [(&str, &str); 11] = [
+const UNAUDITED: [(&str, &str); 12] = [
     ("_sqlx_migrations", "the schema's own"),
     ("appliance_states", "what gateways report; what they are to run comes with the publication"),
     ("audit_entries", "the audit itself"),
     ("audit_heads", "the audit itself"),
+    ("authorities", "the installation's, and no tenant's"),
     ("idempotency_keys", "answers that are kept for a day"),
     ("object_links", "follows from the object"),
     ("object_versions", "follows from the object"),
@@ -131,6 +132,9 @@ async fn changes(world: &World) -> Vec<Change> {
         format!("/v1/tenants/acme/appliances/{edge}/join-token"),
         None,
     ));
+    let template = "/v1/tenants/{tenant}/appliances/{id}/certificates";
+    let path = format!("/v1/tenants/acme/appliances/{edge}/certificates");
+    changes.push(change(Method::DELETE, template, path, None));
     let order = json!({"appliances": [edge]});
     let all = "/v1/tenants/acme/publications";
     let running = root.post(all, &order).await.id();
@@ -142,8 +146,20 @@ async fn changes(world: &World) -> Vec<Change> {
     let template = "/v1/tenants/{tenant}/users";
     let user = json!({"username": "new", "password": PASSWORD, "role": "enterprise_operator"});
     changes.push(change(Method::POST, template, "/v1/tenants/acme/users".to_owned(), Some(user)));
-    let template = "/v1/tenants/{tenant}/users/{id}";
-    changes.push(change(Method::DELETE, template, "/v1/tenants/acme/users/name:new".to_owned(), None));
+    let accounts = "/v1/tenants/{tenant}/service-accounts";
+    let account = Some(json!({"name": "backup", "role": "enterprise_operator"}));
+    changes.push(change(Method::POST, accounts, "/v1/tenants/acme/service-accounts".to_owned(), account));
+    for (kind, name) in [("users", "new"), ("service-accounts", "backup")] {
+        let template = format!("/v1/tenants/{{tenant}}/{kind}/{{id}}");
+        let path = format!("/v1/tenants/acme/{kind}/name:{name}");
+        let off = Some(json!({"enabled": false}));
+        changes.push(change(Method::PATCH, &template, path.clone(), off));
+        changes.push(change(Method::DELETE, &template, path, None));
+    }
+    let signed_in = root.get("/v1/tenants/acme/sessions").await.expect(200);
+    let session = signed_in["items"][0]["id"].as_str().unwrap();
+    let template = "/v1/tenants/{tenant}/sessions/{id}";
+    changes.push(change(Method::DELETE, template, format!("/v1/tenants/acme/sessions/{session}"), None));
     let new = Some(json!({"name": "fresh"}));
     changes.push(change(Method::POST, "/v1/tenants", "/v1/tenants".to_owned(), new));
     let (template, path) = ("/v1/tenants/{tenant}", "/v1/tenants/fresh");
@@ -192,6 +208,20 @@ async fn every_operation_that_changes_something_leaves_an_entry() {
     world.anonymous().form("/v1/auth/token", &fields).await.expect(200);
     assert_eq!(count(&mut owner).await, before + 1);
     covered.insert("post /v1/auth/token".to_owned());
+
+    let invited = json!({"username": "wilma", "invite": true, "role": "enterprise_operator"});
+    let invited = root.post("/v1/tenants/acme/users", &invited).await.expect(201);
+    let before = count(&mut owner).await;
+    let accepted = json!({"invitation": invited["invitation"], "password": "correct horse"});
+    world.anonymous().post("/v1/auth/invitations", &accepted).await.expect(204);
+    assert!(count(&mut owner).await > before);
+    covered.insert("post /v1/auth/invitations".to_owned());
+    let before = count(&mut owner).await;
+    let changed = json!({"current_password": PASSWORD, "new_password": "correct horse"});
+    let operator = world.api("globex-operator");
+    operator.send(Method::PUT, "/v1/auth/password", &[], Some(&changed)).await.expect(204);
+    assert!(count(&mut owner).await > before);
+    covered.insert("put /v1/auth/password".to_owned());
 
     let document: Value = serde_json::from_str(&pinhole::http::openapi_json()).unwrap();
     let mut missing = Vec::new();
@@ -316,7 +346,7 @@ async fn no_secret_is_in_the_audit() {
     let all: Vec<String> =
         sqlx::query_scalar("SELECT e::text FROM audit_entries e").fetch_all(&mut owner).await.unwrap();
     let hashes: Vec<String> = sqlx::query_scalar(
-        "SELECT password_hash FROM users UNION ALL SELECT encode(token_hash, 'hex') FROM gateway_tokens",
+        "SELECT password_hash FROM users UNION ALL SELECT encode(token_hash, 'hex') FROM join_tokens",
     )
     .fetch_all(&mut owner)
     .await

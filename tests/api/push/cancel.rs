@@ -59,7 +59,7 @@ async fn what_is_cancelled_before_a_gateway_comes_is_never_sent() {
     fixture.delivery(&other, "unreachable").await;
     fixture.cancel(&other).await;
     let mut peer =
-        Peer::welcomed(fixture.replica.address, &fixture.token, "i1", Some(running(&config))).await;
+        Peer::welcomed(fixture.replica.address, &fixture.identity, "i1", Some(running(&config))).await;
     let last = fixture.publish().await;
     let sent = peer.config().await;
     assert_eq!(sent.version, 6);

@@ -63,7 +63,7 @@ async fn what_a_gateway_refuses_is_rejected_and_not_sent_to_it_again() {
     // The same process comes back: the next thing that it is sent is the next publication.
     peer.leave();
     let mut peer =
-        Peer::welcomed(fixture.replica.address, &fixture.token, "i1", Some(running(&last_good))).await;
+        Peer::welcomed(fixture.replica.address, &fixture.identity, "i1", Some(running(&last_good))).await;
     fixture.change("203.0.113.3").await;
     let next = fixture.publish().await;
     let config = peer.config().await;
@@ -74,7 +74,7 @@ async fn what_a_gateway_refuses_is_rejected_and_not_sent_to_it_again() {
     // A new process may be a better one, and gets what it should run. What was decided stays decided.
     peer.leave();
     let mut peer =
-        Peer::welcomed(fixture.replica.address, &fixture.token, "i2", Some(running(&last_good))).await;
+        Peer::welcomed(fixture.replica.address, &fixture.identity, "i2", Some(running(&last_good))).await;
     let config = peer.config().await;
     assert_eq!(config.version, 3);
     peer.ack(&config).await;
@@ -160,7 +160,7 @@ async fn an_answer_that_got_lost_is_asked_for_again() {
     fixture.delivery(&publication, "unreachable").await;
     // It did apply it, as its hello says.
     let mut peer =
-        Peer::welcomed(fixture.replica.address, &fixture.token, "i1", Some(running(&config))).await;
+        Peer::welcomed(fixture.replica.address, &fixture.identity, "i1", Some(running(&config))).await;
     let repeated = peer.config().await;
     assert_eq!((repeated.version, &repeated.revision_id), (1, &config.revision_id));
     peer.ack(&repeated).await;
@@ -179,7 +179,7 @@ async fn a_gateway_that_comes_back_with_what_it_should_run_is_left_alone() {
     peer.leave();
     fixture.state(|state| state["connected"] == false).await;
     let mut peer =
-        Peer::welcomed(fixture.replica.address, &fixture.token, "i2", Some(running(&config))).await;
+        Peer::welcomed(fixture.replica.address, &fixture.identity, "i2", Some(running(&config))).await;
     let state = fixture.state(|state| state["connected"] == true).await;
     assert_eq!(state["running_revision"], json!(config.revision_id));
 

@@ -12,7 +12,7 @@ use super::{Fixture, until};
 #[tokio::test]
 async fn a_first_message_that_is_no_hello_is_the_last() {
     let fixture = Fixture::new().await;
-    let (address, token) = (fixture.replica.address, fixture.token.as_str());
+    let (address, identity) = (fixture.replica.address, &fixture.identity);
     let heartbeat = ToController::Heartbeat(v1::Heartbeat::default());
     let bad_running = v1::RunningConfig { revision_id: "x".to_owned(), hash: vec![0; 32] };
     for first in [
@@ -22,7 +22,7 @@ async fn a_first_message_that_is_no_hello_is_the_last() {
         hello(&"x".repeat(65), None),
         hello("i1", Some(bad_running)),
     ] {
-        let mut peer = Peer::attach(address, token, first).await.unwrap();
+        let mut peer = Peer::attach(address, identity, first).await.unwrap();
         assert_eq!(peer.end().await.code(), Code::InvalidArgument);
     }
     assert_eq!(fixture.state(|_| true).await["connected"], false);

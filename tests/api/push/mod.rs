@@ -4,6 +4,7 @@ mod attach;
 mod availability;
 mod cancel;
 mod deliver;
+mod enrol;
 mod events;
 mod hostile;
 mod peer;
@@ -12,6 +13,7 @@ mod replicas;
 
 use std::time::Duration;
 
+use pinhole_gateway::trust::{Identity, JoinToken, enrol};
 use serde_json::{Value, json};
 
 use self::peer::Peer;
@@ -23,13 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// An interval that does not come while a test runs.
 const NEVER: Duration = Duration::from_secs(60 * 60);
 
-/// A world with one appliance, a controller for gateways, and the credential of the appliance's gateway.
+/// A world with one appliance, a controller for gateways, and the identity of the appliance's gateway.
 struct Fixture {
     world: World,
     api: Api,
     replica: Replica,
     appliance: String,
-    token: String,
+    identity: Identity,
 }
 
 impl Fixture {
@@ -43,13 +45,13 @@ impl Fixture {
         let replica = Replica::of(&world.state, heartbeat_interval, poll_interval).await;
         let api = world.api("acme-admin");
         let appliance = appliance(&api, "acme", "edge").await;
-        let token = token(&api, &appliance).await;
-        Self { world, api, replica, appliance, token }
+        let identity = enrolled(&replica, &api, &appliance).await;
+        Self { world, api, replica, appliance, identity }
     }
 
     /// A gateway that has said hello and been welcomed.
     async fn gateway(&self, instance: &str) -> Peer {
-        Peer::welcomed(self.replica.address, &self.token, instance, None).await
+        Peer::welcomed(self.replica.address, &self.identity, instance, None).await
     }
 
     /// Publishes to the appliance and answers the publication's path.
@@ -92,6 +94,12 @@ async fn publish(api: &Api, appliance: &str) -> String {
 async fn token(api: &Api, appliance: &str) -> String {
     let joined = api.post(&format!("/v1/tenants/acme/appliances/{appliance}/join-token"), &json!({})).await;
     joined.expect(201)["token"].as_str().unwrap().to_owned()
+}
+
+/// What the gateway of an appliance gets in with.
+async fn enrolled(replica: &Replica, api: &Api, appliance: &str) -> Identity {
+    let token = JoinToken::parse(&token(api, appliance).await).unwrap();
+    enrol(&replica.url(), &token).await.unwrap()
 }
 
 /// Reads a path until the answer is as wanted. The reading itself takes the time that there is between two looks.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use pinhole_gateway::trust::{Identity, connect};
 use pinhole_proto::v1;
 use pinhole_proto::v1::controller_message::Message as FromController;
 use pinhole_proto::v1::gateway_control_client::GatewayControlClient;
@@ -11,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::metadata::MetadataValue;
+use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
 
 use super::PATIENCE;
@@ -24,18 +25,22 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Opens a stream with a credential, or tells why not.
+    /// Opens a stream with an identity, or tells why not.
     pub(super) async fn attach(
         address: SocketAddr,
-        token: &str,
+        identity: &Identity,
         first: v1::GatewayMessage,
     ) -> Result<Self, Status> {
-        let mut client = GatewayControlClient::connect(format!("http://{address}")).await.unwrap();
+        let channel = connect(&format!("https://{address}"), identity).await.unwrap();
+        Self::attach_on(channel, first).await
+    }
+
+    /// Opens a stream on a connection, or tells why not.
+    pub(super) async fn attach_on(channel: Channel, first: v1::GatewayMessage) -> Result<Self, Status> {
+        let mut client = GatewayControlClient::new(channel);
         let (outbound, receiver) = mpsc::channel(64);
         outbound.send(first).await.unwrap();
-        let mut request = Request::new(ReceiverStream::new(receiver));
-        let bearer = MetadataValue::try_from(format!("Bearer {token}")).unwrap();
-        request.metadata_mut().insert("authorization", bearer);
+        let request = Request::new(ReceiverStream::new(receiver));
         let inbound = client.attach(request).await?.into_inner();
         Ok(Self { outbound, inbound })
     }
@@ -43,11 +48,11 @@ impl Peer {
     /// Opens a stream and says hello, and is welcomed.
     pub(super) async fn welcomed(
         address: SocketAddr,
-        token: &str,
+        identity: &Identity,
         instance: &str,
         running: Option<v1::RunningConfig>,
     ) -> Self {
-        let mut peer = Self::attach(address, token, hello(instance, running)).await.unwrap();
+        let mut peer = Self::attach(address, identity, hello(instance, running)).await.unwrap();
         peer.welcome().await;
         peer
     }

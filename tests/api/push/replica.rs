@@ -13,6 +13,9 @@ use tokio::task::JoinHandle;
 
 use super::PATIENCE;
 
+/// How long the certificates of gateways are good for.
+pub(super) const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A replica of the controller: its listener for gateways, and the API beside it.
 pub(super) struct Replica {
     pub(super) address: SocketAddr,
@@ -29,9 +32,10 @@ impl Replica {
         let push = Push::new(
             state.store.clone(),
             state.clock.clone(),
+            state.authority.clone(),
             state.gateways.clone(),
             Arc::clone(&state.push_wake),
-            PushSettings { heartbeat_interval, poll_interval },
+            PushSettings { heartbeat_interval, poll_interval, certificate_lifetime: CERTIFICATE_LIFETIME },
         );
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
@@ -41,6 +45,11 @@ impl Replica {
             push.serve(listener, stopped).await.unwrap();
         });
         Self { address, router: pinhole::http::router(state.clone()), stop, task }
+    }
+
+    /// Where gateways reach it.
+    pub(super) fn url(&self) -> String {
+        format!("https://{}", self.address)
     }
 
     /// Ends it as a signal does.

@@ -10,14 +10,15 @@ use tonic::Code;
 
 use super::peer::{Peer, running};
 use super::replica::Replica;
-use super::{Fixture, NEVER, publish, token};
+use super::{Fixture, NEVER, enrolled, publish};
 use crate::support::appliance;
 
 /// Another controller on the world's database.
-fn another(fixture: &Fixture) -> AppState {
+pub(super) fn another(fixture: &Fixture) -> AppState {
     let world = &fixture.world;
     let store = Store::connect_lazily(world.owner.clone());
-    AppState::new(store, world.state.clock.clone(), world.state.keys.clone()).unwrap()
+    let (keys, authority) = (world.state.keys.clone(), world.state.authority.clone());
+    AppState::new(store, world.state.clock.clone(), keys, authority).unwrap()
 }
 
 #[tokio::test]
@@ -38,7 +39,7 @@ async fn a_gateway_that_went_to_another_is_let_go() {
     let fixture = Fixture::with(NEVER, Duration::from_millis(20)).await;
     let second = Replica::of(&another(&fixture), NEVER, NEVER).await;
     let mut older = fixture.gateway("i1").await;
-    let mut newer = Peer::welcomed(second.address, &fixture.token, "i1", None).await;
+    let mut newer = Peer::welcomed(second.address, &fixture.identity, "i1", None).await;
     // The first one still writes that it was there, and then finds that it is not any more.
     assert_eq!(older.end().await.code(), Code::Aborted);
     let publication = fixture.publish().await;
@@ -55,7 +56,7 @@ async fn an_answer_on_a_stream_that_was_replaced_is_not_written() {
     let mut older = fixture.gateway("i1").await;
     let publication = fixture.publish().await;
     let config = older.config().await;
-    let mut newer = Peer::welcomed(second.address, &fixture.token, "i1", None).await;
+    let mut newer = Peer::welcomed(second.address, &fixture.identity, "i1", None).await;
     older.nack(&config, "from another time").await;
     assert_eq!(older.end().await.code(), Code::Aborted);
     let config = newer.config().await;
@@ -67,7 +68,7 @@ async fn an_answer_on_a_stream_that_was_replaced_is_not_written() {
 async fn the_gateways_of_a_controller_that_is_gone_are_unreachable_until_they_come_back() {
     let fixture = Fixture::new().await;
     let doomed = Replica::of(&another(&fixture), NEVER, Duration::from_millis(20)).await;
-    let mut peer = Peer::welcomed(doomed.address, &fixture.token, "i1", None).await;
+    let mut peer = Peer::welcomed(doomed.address, &fixture.identity, "i1", None).await;
     let publication = fixture.publish().await;
     let config = peer.config().await;
     doomed.crash();
@@ -83,7 +84,7 @@ async fn the_gateways_of_a_controller_that_is_gone_are_unreachable_until_they_co
     fixture.state(|state| state["connected"] == false).await;
 
     let address = fixture.replica.address;
-    let mut peer = Peer::welcomed(address, &fixture.token, "i1", Some(running(&config))).await;
+    let mut peer = Peer::welcomed(address, &fixture.identity, "i1", Some(running(&config))).await;
     let repeated = peer.config().await;
     peer.ack(&repeated).await;
     fixture.ended(&publication, "succeeded").await;
@@ -99,7 +100,7 @@ async fn a_publication_to_many_gateways_of_two_controllers_ends() {
     let mut appliances = Vec::new();
     for number in 0..GATEWAYS {
         let id = appliance(&fixture.api, "acme", &format!("edge-{number}")).await;
-        let credential = token(&fixture.api, &id).await;
+        let credential = enrolled(&fixture.replica, &fixture.api, &id).await;
         appliances.push(id);
         let address = if number % 2 == 0 { fixture.replica.address } else { second.address };
         gateways.spawn(async move {

@@ -9,6 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
+use pinhole::access::seal::SecretKey;
 use pinhole::app::{AppState, bootstrap};
 use pinhole::clock::ShiftedClock;
 use pinhole::store::{self, Store};
@@ -27,6 +28,7 @@ pub(crate) const PASSWORD: &str = "a long enough secret";
 #[derive(Debug)]
 struct Prepared {
     cluster: Cluster,
+    secret_key: SecretKey,
     ids: BTreeMap<String, String>,
     tokens: BTreeMap<String, String>,
     cloning: Mutex<()>,
@@ -75,9 +77,10 @@ impl World {
         let owner = prepared.cluster.options(&database);
         let clock = Arc::new(ShiftedClock::default());
         let store = Store::connect_lazily(owner.clone());
-        let started = bootstrap::start(&store, &*clock, |_| Ok(())).await.unwrap();
+        let started = bootstrap::start(&store, &*clock, &prepared.secret_key, |_| Ok(())).await.unwrap();
         assert!(started.first_login.is_none());
-        let state = AppState::new(store, Arc::<ShiftedClock>::clone(&clock), started.keys).unwrap();
+        let shared = Arc::<ShiftedClock>::clone(&clock);
+        let state = AppState::new(store, shared, started.keys, started.authority).unwrap();
         let router = pinhole::http::router(state.clone());
         Self { state, clock, router, owner, prepared }
     }
@@ -236,9 +239,10 @@ async fn prepare() -> Prepared {
     store::migrate(&options).await.unwrap();
     let store = Store::connect_lazily(options);
     let clock = Arc::new(ShiftedClock::default());
-    let started = bootstrap::start(&store, &*clock, |_| Ok(())).await.unwrap();
+    let secret_key = SecretKey::generate().unwrap();
+    let started = bootstrap::start(&store, &*clock, &secret_key, |_| Ok(())).await.unwrap();
     let first = started.first_login.unwrap();
-    let state = AppState::new(store.clone(), clock, started.keys).unwrap();
+    let state = AppState::new(store.clone(), clock, started.keys, started.authority).unwrap();
     let api = Api { router: pinhole::http::router(state), token: None };
 
     let (mut ids, mut tokens) = (BTreeMap::new(), BTreeMap::new());
@@ -263,7 +267,7 @@ async fn prepare() -> Prepared {
         tokens.insert(username.to_owned(), sign_in(&api, username, PASSWORD).await);
     }
     store.pool().close().await;
-    Prepared { cluster, ids, tokens, cloning: Mutex::new(()) }
+    Prepared { cluster, secret_key, ids, tokens, cloning: Mutex::new(()) }
 }
 
 async fn sign_in(api: &Api, username: &str, password: &str) -> String {

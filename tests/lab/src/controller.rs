@@ -51,7 +51,7 @@ impl Controller {
         // Its Postgres knows by itself that it has to end.
         let mut process = Process::start(None, Family::Alone, command)?;
         let Ok(line) = process.line() else { bail!("the controller did not start: {}", last_words(data)) };
-        // `ready http=http://127.0.0.1:8080 grpc=http://127.0.0.1:7443`
+        // `ready http=http://127.0.0.1:8080 grpc=https://127.0.0.1:7443`
         let url = |name: &str| line.split(' ').find_map(|word| word.strip_prefix(name)).map(str::to_owned);
         let (Some(http), Some(grpc)) = (url("http="), url("grpc=")) else {
             bail!("the controller said `{line}`");

@@ -24,8 +24,8 @@ services = [{ name = "ftp-alt", protocol = "tcp", destination_port = "2121" }]
 
 /// The name of its configuration below its directory.
 const CONFIG_FILE: &str = "gateway.toml";
-/// The name of the file with its token.
-const TOKEN_FILE: &str = "token";
+/// The name of the file with its join token.
+const TOKEN_FILE: &str = "join-token";
 /// The name of its log.
 const LOG_FILE: &str = "gateway.log";
 /// What it logs: among it the events that a controller would be told of.
@@ -67,7 +67,7 @@ impl Daemon {
         fs::write(directory.join(TOKEN_FILE), token)?;
         let mut command = Command::new(program);
         command
-            .args(["run", "--controller", controller, "--token-file", TOKEN_FILE])
+            .args(["run", "--controller", controller, "--join-token-file", TOKEN_FILE])
             .args(["--state-dir", "state", "--run-dir", "run", "--netns"])
             .arg(host.path());
         Self::spawn(None, directory, command)

@@ -15,9 +15,10 @@ use tonic::transport::Endpoint;
 use crate::control::backoff::Backoff;
 use crate::datapath::worker::WorkerHandle;
 use crate::events::EventReceiver;
-use crate::options::{ControllerOptions, Link, Status, TokenSource};
+use crate::options::{ControllerOptions, Link, Status};
 use crate::store::Store;
 use crate::supervisor::{StartError, SupervisorHandle};
+use crate::trust::{self, Identity, Keeper, TrustError};
 
 /// How long the controller may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,8 +26,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// a word is noticed in their sum.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// The largest token file that is read.
-const MAX_TOKEN_BYTES: u64 = 16 << 10;
 
 /// What the control stream works with.
 pub(crate) struct Control {
@@ -37,17 +36,16 @@ pub(crate) struct Control {
     pub(crate) events: EventReceiver,
     pub(crate) status: Arc<watch::Sender<Status>>,
     pub(crate) instance_id: String,
+    pub(crate) keeper: Keeper,
+    /// The hash of a join token that the controller did not take: asking again would be no use.
+    pub(crate) refused_token: Option<Vec<u8>>,
 }
 
 /// Why a stream ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StreamError {
-    #[error("cannot read the token file: {0}")]
-    TokenFile(std::io::Error),
-    #[error("the token is not printable ASCII")]
-    Token,
-    #[error("cannot connect: {0}")]
-    Connect(String),
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     #[error("the controller refuses this gateway: {0}")]
     Refused(String),
     #[error("the stream failed: {0}")]
@@ -56,15 +54,16 @@ pub(crate) enum StreamError {
     Ended,
     #[error("the controller takes no more messages")]
     Stalled,
+    #[error("the certificate was renewed")]
+    Renewed,
 }
 
 /// Parses the controller's URL.
 pub(crate) fn endpoint(url: &str) -> Result<Endpoint, StartError> {
     let bad = || StartError::Endpoint(url.to_owned());
-    if !url.starts_with("http://") {
-        return Err(bad());
-    }
-    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|_| bad())?;
+    let authority = url.strip_prefix("https://").ok_or_else(bad)?;
+    // TLS is the connector's own, which tonic is not to look for.
+    let endpoint = Endpoint::from_shared(format!("http://{authority}")).map_err(|_| bad())?;
     Ok(endpoint
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
@@ -73,18 +72,15 @@ pub(crate) fn endpoint(url: &str) -> Result<Endpoint, StartError> {
         .tcp_nodelay(true))
 }
 
-/// Reads the token.
-fn read_token(source: &TokenSource) -> Result<String, StreamError> {
-    use std::io::Read as _;
-    match source {
-        TokenSource::Literal(token) => Ok(token.clone()),
-        TokenSource::File(path) => {
-            let mut token = String::new();
-            let file = std::fs::File::open(path).map_err(StreamError::TokenFile)?;
-            file.take(MAX_TOKEN_BYTES).read_to_string(&mut token).map_err(StreamError::TokenFile)?;
-            Ok(token.trim().to_owned())
-        }
+/// An error with its causes: a transport error alone says only that it is one.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
     }
+    text
 }
 
 impl Control {
@@ -97,6 +93,10 @@ impl Control {
                 _ = &mut stop => return,
                 ended = self.attach(&endpoint) => ended,
             };
+            if matches!(ended, StreamError::Renewed) {
+                tracing::info!("the certificate of this gateway was renewed; attaching with it");
+                continue;
+            }
             let was_connected = self.set_link(Link::Disconnected) == Link::Connected;
             if was_connected {
                 backoff.reset();
@@ -115,6 +115,38 @@ impl Control {
             tokio::select! {
                 _ = &mut stop => return,
                 () = tokio::time::sleep(backoff.next()) => {}
+            }
+        }
+    }
+
+    /// Returns who this gateway is: from disk, or by a join token that was not used yet.
+    async fn identity(&mut self, endpoint: &Endpoint) -> Result<Identity, TrustError> {
+        let known = self.keeper.load()?;
+        let file = self.options.join_token_file.as_deref();
+        let token = file.map(trust::read_join_token).transpose()?.flatten();
+        let fresh = token.filter(|token| {
+            let used = known.as_ref().is_some_and(|known| known.is_of(token));
+            !used && self.refused_token.as_ref() != Some(&token.hash())
+        });
+        let usable = known.as_ref().filter(|known| !known.expired());
+        let Some(token) = fresh else {
+            let reason = if known.is_some() { TrustError::Expired } else { TrustError::NotEnrolled };
+            return usable.cloned().ok_or(reason);
+        };
+        let key = self.keeper.join_key()?;
+        match trust::enrol_with(endpoint, &token, &key).await {
+            Ok(identity) => {
+                self.keeper.save(&identity)?;
+                tracing::info!(controller = self.options.endpoint, "enrolled with a join token");
+                Ok(identity)
+            }
+            Err(error) => {
+                if matches!(error, TrustError::Refused(_)) && usable.is_some() {
+                    tracing::warn!(%error, "the new join token is of no use; going on as before");
+                    self.refused_token = Some(token.hash());
+                }
+                // With what was good before, if that is still good.
+                usable.cloned().ok_or(error)
             }
         }
     }

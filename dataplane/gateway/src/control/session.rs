@@ -7,16 +7,17 @@ use pinhole_proto::v1::gateway_control_client::GatewayControlClient;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::metadata::MetadataValue;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request};
 
 use crate::config::message;
-use crate::control::{Control, StreamError, read_token};
+use crate::control::{Control, StreamError};
 use crate::options::{Link, Running};
 use crate::store::MAX_CONFIG_BYTES;
+use crate::trust::{self, Identity, Keeper};
 
 /// Heartbeats until the controller says how often it wants them, and the bounds on what it may say.
 const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(5);
@@ -30,6 +31,9 @@ const OUTBOX: usize = 16;
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// At most this many events in one message.
 const EVENT_BATCH: usize = 128;
+/// How long to wait after a certificate could not be renewed, at least and at most.
+const RENEWAL_PAUSE_LEAST: Duration = Duration::from_millis(100);
+const RENEWAL_PAUSE_MOST: Duration = Duration::from_secs(10 * 60);
 /// The longest reason in a NACK, in characters.
 const MAX_REASON: usize = 1000;
 
@@ -56,16 +60,16 @@ impl Control {
     }
 
     async fn serve(&mut self, endpoint: &Endpoint) -> Result<(), StreamError> {
-        let token = read_token(&self.options.token)?;
-        let bearer = MetadataValue::try_from(format!("Bearer {token}")).map_err(|_| StreamError::Token)?;
-        let channel = endpoint.connect().await.map_err(|error| StreamError::Connect(chain(&error)))?;
+        let identity = self.identity(endpoint).await?;
+        let channel = trust::connect_enrolled(endpoint, &identity).await?;
+        let mut renewal = JoinSet::new();
+        renewal.spawn(renew(channel.clone(), identity, self.keeper.clone()));
         let mut client =
             GatewayControlClient::new(channel).max_decoding_message_size(MAX_CONFIG_BYTES + MESSAGE_OVERHEAD);
         let (sender, receiver) = mpsc::channel(OUTBOX);
         let outbox = Outbox(sender);
         outbox.send(v1::gateway_message::Message::Hello(self.hello())).await?;
-        let mut request = Request::new(ReceiverStream::new(receiver));
-        request.metadata_mut().insert("authorization", bearer);
+        let request = Request::new(ReceiverStream::new(receiver));
         let mut inbound = client.attach(request).await.map_err(|status| stream_error(&status))?.into_inner();
 
         let mut heartbeat = tokio::time::interval(HEARTBEAT_DEFAULT);
@@ -86,6 +90,7 @@ impl Control {
                         None => tracing::debug!("a message of the controller is not understood"),
                     }
                 }
+                _ = renewal.join_next() => return Err(StreamError::Renewed),
                 _ = heartbeat.tick() => {
                     let counters = self.worker.counters().await;
                     let beat = v1::Heartbeat { running: self.running(), counters };
@@ -178,21 +183,25 @@ pub(crate) fn open(message: &v1::Config) -> Result<(crate::config::Config, v1::R
     Ok((config, running))
 }
 
+/// Returns once the certificate is renewed and the new one kept.
+async fn renew(channel: Channel, identity: Identity, keeper: Keeper) {
+    tokio::time::sleep(identity.renewal_in()).await;
+    loop {
+        let renewed = trust::renew(channel.clone(), &identity).await;
+        let kept = renewed.and_then(|renewed| Ok(keeper.save(&renewed)?));
+        match kept {
+            Ok(()) => return,
+            Err(error) => tracing::warn!(%error, "the certificate of this gateway could not be renewed yet"),
+        }
+        let pause = (identity.left() / 10).clamp(RENEWAL_PAUSE_LEAST, RENEWAL_PAUSE_MOST);
+        tokio::time::sleep(pause).await;
+    }
+}
+
 fn stream_error(status: &tonic::Status) -> StreamError {
     if matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied) {
         StreamError::Refused(status.message().to_owned())
     } else {
         StreamError::Stream(format!("{}: {}", status.code(), status.message()))
     }
-}
-
-/// An error with its causes: a transport error alone says only that it is one.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

@@ -1,11 +1,15 @@
 //! The control stream against a controller in this process, with a thread in place of the datapath.
 
+mod authority;
+mod trust;
+
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pinhole_proto::v1::controller_message::Message as FromController;
 use pinhole_proto::v1::gateway_control_server::{GatewayControl, GatewayControlServer};
+use pinhole_proto::v1::gateway_enrolment_server::GatewayEnrolmentServer;
 use pinhole_proto::v1::gateway_message::Message as FromGateway;
 use prost::Message as _;
 use rand::SeedableRng as _;
@@ -17,18 +21,19 @@ use tokio::time::timeout;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::{Request, Response, Streaming};
 
+use self::authority::{Authority, any_address};
 use super::*;
 use crate::events::EventSender;
 use crate::options::Running;
 use crate::store::Stored;
 use crate::supervisor::{ApplyError, Command};
 
-/// Far above what anything here takes; reached only by a failure.
+/// Reached only by a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One gateway that attached: its credential and both directions.
+/// One gateway that attached: its certificate and both directions.
 struct Attached {
-    authorization: String,
+    certificate: Vec<u8>,
     inbound: Streaming<v1::GatewayMessage>,
     outbound: mpsc::Sender<Result<v1::ControllerMessage, tonic::Status>>,
 }
@@ -83,11 +88,11 @@ impl GatewayControl for Service {
     ) -> Result<Response<Self::AttachStream>, tonic::Status> {
         if self.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
         {
-            return Err(tonic::Status::unauthenticated("unknown token"));
+            return Err(tonic::Status::unauthenticated("unknown certificate"));
         }
-        let authorization = request.metadata().get("authorization").unwrap().to_str().unwrap().to_owned();
+        let certificate = request.peer_certs().unwrap().first().unwrap().to_vec();
         let (outbound, receiver) = mpsc::channel(16);
-        let attached = Attached { authorization, inbound: request.into_inner(), outbound };
+        let attached = Attached { certificate, inbound: request.into_inner(), outbound };
         self.attached.send(attached).await.map_err(|_| tonic::Status::unavailable("test ends"))?;
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
@@ -96,21 +101,29 @@ impl GatewayControl for Service {
 /// A controller that can be stopped and started at the same address.
 struct Controller {
     address: SocketAddr,
+    authority: Authority,
     attached: mpsc::Receiver<Attached>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Controller {
     async fn start(address: SocketAddr, refusals: usize) -> Self {
+        Self::of(Authority::new(Duration::from_secs(3600)), address, refusals).await
+    }
+
+    async fn of(authority: Authority, address: SocketAddr, refusals: usize) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, attached) = mpsc::channel(16);
         let service = Service { attached: sender, refusals: AtomicUsize::new(refusals) };
+        let mut server = tonic::transport::Server::builder().tls_config(authority.server()).unwrap();
+        let server = server
+            .add_service(GatewayControlServer::new(service))
+            .add_service(GatewayEnrolmentServer::new(authority.clone()));
         let task = tokio::spawn(async move {
-            let server = tonic::transport::Server::builder().add_service(GatewayControlServer::new(service));
             server.serve_with_incoming(TcpListenerStream::new(listener)).await.unwrap();
         });
-        Self { address, attached, task }
+        Self { address, authority, attached, task }
     }
 
     async fn accept(&mut self) -> Attached {
@@ -132,10 +145,14 @@ const SEED: u64 = 7;
 
 impl Fixture {
     /// Starts a control stream whose datapath refuses configurations with `refused` as a pool address.
-    fn start(address: SocketAddr, refused: &'static str) -> Self {
+    fn start(controller: &Controller, refused: &'static str) -> Self {
+        Self::at(controller.address, &controller.authority.token("secret"), refused)
+    }
+
+    fn at(address: SocketAddr, token: &str, refused: &'static str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let token_file = directory.path().join("token");
-        std::fs::write(&token_file, "secret\n").unwrap();
+        std::fs::write(&token_file, token).unwrap();
         let (supervisor, commands) = SupervisorHandle::channel().unwrap();
         let status = Arc::new(watch::Sender::new(Status::default()));
         let applied = Arc::new(Mutex::new(Vec::new()));
@@ -155,11 +172,11 @@ impl Fixture {
             }
         });
         let (events, event_receiver) = crate::events::channel();
-        let url = format!("http://{address}");
+        let url = format!("https://{address}");
         let control = Control {
             options: ControllerOptions {
                 endpoint: url.clone(),
-                token: TokenSource::File(token_file),
+                join_token_file: Some(token_file),
                 state_dir: directory.path().to_owned(),
             },
             store: Store::open(directory.path()).unwrap(),
@@ -168,6 +185,8 @@ impl Fixture {
             events: event_receiver,
             status: Arc::clone(&status),
             instance_id: "i1".to_owned(),
+            keeper: Keeper::new(directory.path()),
+            refused_token: None,
         };
         let (stop, stopped) = oneshot::channel();
         let random = StdRng::seed_from_u64(SEED);
@@ -194,10 +213,6 @@ impl Fixture {
         drop(self.stop);
         timeout(PATIENCE, self.task).await.expect("does not stop").unwrap();
     }
-}
-
-fn any_address() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
 fn gateway_config(pool: &str) -> v1::GatewayConfig {
@@ -229,9 +244,9 @@ fn good_message(revision: &str) -> v1::Config {
 #[tokio::test]
 async fn a_configuration_is_enforced_stored_and_acknowledged() {
     let mut controller = Controller::start(any_address(), 0).await;
-    let fixture = Fixture::start(controller.address, "");
+    let fixture = Fixture::start(&controller, "");
     let mut stream = controller.accept().await;
-    assert_eq!(stream.authorization, "Bearer secret");
+    assert_eq!(stream.certificate, controller.authority.given()[0]);
     let hello = stream.hello().await;
     assert_eq!((hello.instance_id.as_str(), hello.running), ("i1", None));
     assert!(hello.capabilities.contains(&"alg.ftp".to_owned()));
@@ -250,7 +265,7 @@ async fn a_configuration_is_enforced_stored_and_acknowledged() {
 #[tokio::test]
 async fn what_runs_already_is_acknowledged_without_another_change() {
     let mut controller = Controller::start(any_address(), 0).await;
-    let fixture = Fixture::start(controller.address, "");
+    let fixture = Fixture::start(&controller, "");
     let mut stream = controller.accept().await;
     stream.hello().await;
     for _ in 0..2 {
@@ -264,7 +279,7 @@ async fn what_runs_already_is_acknowledged_without_another_change() {
 #[tokio::test]
 async fn bad_configurations_are_refused_with_the_reason_and_the_last_good_one_stays() {
     let mut controller = Controller::start(any_address(), 0).await;
-    let fixture = Fixture::start(controller.address, "203.0.113.99");
+    let fixture = Fixture::start(&controller, "203.0.113.99");
     let mut stream = controller.accept().await;
     stream.hello().await;
     stream.welcome().await;
@@ -301,7 +316,7 @@ async fn bad_configurations_are_refused_with_the_reason_and_the_last_good_one_st
 async fn a_lost_controller_is_found_again_and_told_what_runs() {
     let mut controller = Controller::start(any_address(), 0).await;
     let address = controller.address;
-    let fixture = Fixture::start(address, "");
+    let fixture = Fixture::start(&controller, "");
     let mut stream = controller.accept().await;
     stream.hello().await;
     stream.welcome().await;
@@ -319,10 +334,11 @@ async fn a_lost_controller_is_found_again_and_told_what_runs() {
     timeout(PATIENCE, status.wait_for(|status| status.link == Link::Connected)).await.unwrap().unwrap();
     drop(stream);
     controller.task.abort();
+    let authority = controller.authority.clone();
     timeout(PATIENCE, status.wait_for(|status| status.link == Link::Disconnected)).await.unwrap().unwrap();
     assert_eq!(fixture.running().as_deref(), Some("r1"));
     let _ = controller.task.await;
-    let mut controller = Controller::start(address, 2).await;
+    let mut controller = Controller::of(authority, address, 2).await;
     // Refused twice, it goes on trying.
     let mut stream = controller.accept().await;
     assert_eq!(stream.hello().await.running.unwrap().revision_id, "r1");
@@ -331,20 +347,9 @@ async fn a_lost_controller_is_found_again_and_told_what_runs() {
 }
 
 #[tokio::test]
-async fn a_replaced_token_file_counts_at_the_next_connection() {
-    let mut controller = Controller::start(any_address(), 0).await;
-    let fixture = Fixture::start(controller.address, "");
-    let stream = controller.accept().await;
-    std::fs::write(fixture.directory.path().join("token"), "newer").unwrap();
-    drop(stream);
-    assert_eq!(controller.accept().await.authorization, "Bearer newer");
-    fixture.end().await;
-}
-
-#[tokio::test]
 async fn heartbeats_carry_counters_and_events_follow_in_order() {
     let mut controller = Controller::start(any_address(), 0).await;
-    let mut fixture = Fixture::start(controller.address, "");
+    let mut fixture = Fixture::start(&controller, "");
     let mut stream = controller.accept().await;
     stream.hello().await;
     stream.welcome().await;
@@ -372,21 +377,22 @@ async fn heartbeats_carry_counters_and_events_follow_in_order() {
 
 #[tokio::test]
 async fn stopping_does_not_wait_for_a_controller() {
+    let token = Authority::new(PATIENCE).token("secret");
     // A port where nobody listens.
     let free = TcpListener::bind(any_address()).await.unwrap().local_addr().unwrap();
-    let fixture = Fixture::start(free, "");
+    let fixture = Fixture::at(free, &token, "");
     fixture.end().await;
     // One that accepts and says nothing.
     let silent = TcpListener::bind(any_address()).await.unwrap();
-    let fixture = Fixture::start(silent.local_addr().unwrap(), "");
+    let fixture = Fixture::at(silent.local_addr().unwrap(), &token, "");
     let _connection = timeout(PATIENCE, silent.accept()).await.unwrap().unwrap();
     fixture.end().await;
 }
 
 #[test]
 fn only_urls_that_can_be_reached_are_taken() {
-    for bad in ["", "127.0.0.1:1", "https://a:1", "http://", "http://a b"] {
+    for bad in ["", "127.0.0.1:1", "http://a:1", "https://", "https://a b"] {
         assert!(endpoint(bad).is_err(), "{bad:?}");
     }
-    assert!(endpoint("http://127.0.0.1:1").is_ok());
+    assert!(endpoint("https://127.0.0.1:1").is_ok());
 }

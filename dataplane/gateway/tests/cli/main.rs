@@ -86,14 +86,14 @@ fn run_wants_exactly_one_source() {
             "--config",
             "a",
             "--controller",
-            "http://127.0.0.1:1",
-            "--token-file",
+            "https://127.0.0.1:1",
+            "--join-token-file",
             "t",
             "--state-dir",
             "s",
         ],
-        &["run", "--controller", "http://127.0.0.1:1"],
-        &["run", "--controller", "http://127.0.0.1:1", "--token-file", "t"],
+        &["run", "--controller", "https://127.0.0.1:1"],
+        &["run", "--controller", "https://127.0.0.1:1", "--join-token-file", "t"],
     ];
     for arguments in cases {
         let output = gateway(arguments, directory.path());
@@ -104,7 +104,7 @@ fn run_wants_exactly_one_source() {
 #[test]
 fn a_controllers_address_must_be_a_url() {
     let directory = tempfile::tempdir().unwrap();
-    let arguments = ["run", "--controller", "127.0.0.1:1", "--token-file", "t", "--state-dir", "s"];
+    let arguments = ["run", "--controller", "127.0.0.1:1", "--join-token-file", "t", "--state-dir", "s"];
     let output = gateway(&arguments, directory.path());
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("is not a controller's URL"), "{}", stderr(&output));

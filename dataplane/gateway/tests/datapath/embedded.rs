@@ -6,7 +6,7 @@ use std::path::Path;
 
 use pinhole_gateway::config::{Config, file};
 use pinhole_gateway::{
-    ConfigSource, ControllerOptions, Gateway, GatewayOptions, NetworkNamespace, StartError, TokenSource,
+    ConfigSource, ControllerOptions, Gateway, GatewayOptions, NetworkNamespace, StartError,
 };
 use pinhole_lab::net::{GATEWAY_INSIDE, GATEWAY_OUTSIDE, PATIENCE, SERVER, SILENCE};
 use pinhole_lab::{Net, Scratch};
@@ -370,8 +370,8 @@ async fn without_its_controller_a_gateway_starts_from_disk() {
         run_dir: directory.path().to_owned(),
         source: ConfigSource::Controller(ControllerOptions {
             // Nobody listens there.
-            endpoint: "http://127.0.0.1:9".to_owned(),
-            token: TokenSource::Literal("secret".to_owned()),
+            endpoint: "https://127.0.0.1:9".to_owned(),
+            join_token_file: None,
             state_dir: state_dir.clone(),
         }),
     };

@@ -4,22 +4,26 @@ mod view;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::view::{GrantInput, KeySet, Me, TokenView};
+use self::view::{GrantInput, InvitationAcceptance, KeySet, Me, PasswordChange, TokenView};
 use crate::access::token::Secret;
 use crate::app::{AppState, auth};
-use crate::domain::user::Password;
+use crate::domain::password::Password;
 use crate::error::{Error, GrantRefusal};
-use crate::http::extract::{Caller, FormBody, NoQuery};
+use crate::http::extract::{Caller, FormBody, JsonBody, NoQuery};
 use crate::http::problem::Result;
 
 /// The endpoints under `/v1/auth`.
 pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(token)).routes(routes!(me))
+    OpenApiRouter::new()
+        .routes(routes!(token))
+        .routes(routes!(me))
+        .routes(routes!(accept))
+        .routes(routes!(change_password))
 }
 
 /// The endpoint under `/.well-known`.
@@ -27,7 +31,7 @@ pub(in crate::http) fn well_known_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(jwks))
 }
 
-/// Gives tokens for a password or a refresh token (OAuth 2.0). A refresh token is good once.
+/// Gives tokens for a password, a refresh token, or the id and the secret of a service account (OAuth 2.0). A refresh token is good once.
 #[utoipa::path(post, path = "/token", tag = "auth", operation_id = "create_token", security(()),
     request_body(content = GrantInput, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "Tokens", body = TokenView)))]
@@ -41,6 +45,10 @@ async fn token(State(state): State<AppState>, FormBody(fields): FormBody) -> Res
             let presented = Secret::presented(field(&fields, "refresh_token")?);
             auth::refresh_grant(&state, &presented).await?
         }
+        "client_credentials" => {
+            let secret = Secret::presented(field(&fields, "client_secret")?);
+            auth::client_grant(&state, field(&fields, "client_id")?, &secret).await?
+        }
         _ => return Err(Error::Grant(GrantRefusal::UnsupportedGrantType).into()),
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(TokenView::new(tokens))).into_response())
@@ -53,6 +61,28 @@ fn field<'a>(fields: &'a [(String, String)], name: &str) -> Result<&'a str> {
         (Some(value), None) => Ok(value),
         (None | Some(_), _) => Err(Error::Grant(GrantRefusal::BadRequest).into()),
     }
+}
+
+/// Accepts an invitation: the person who was invited chooses a password.
+#[utoipa::path(post, path = "/invitations", tag = "auth", operation_id = "accept_invitation", security(()),
+    request_body = InvitationAcceptance,
+    responses((status = 204, description = "The person can sign in now")))]
+async fn accept(State(state): State<AppState>, JsonBody(document): JsonBody) -> Result<StatusCode> {
+    auth::accept_invitation(&state, &document).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Changes the caller's own password, which ends the caller's other sign-ins.
+#[utoipa::path(put, path = "/password", tag = "auth", operation_id = "change_password",
+    request_body = PasswordChange,
+    responses((status = 204, description = "Changed")))]
+async fn change_password(
+    State(state): State<AppState>,
+    Caller(claims): Caller,
+    JsonBody(document): JsonBody,
+) -> Result<StatusCode> {
+    auth::change_password(&state, &claims, &document).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Says who is signed in.

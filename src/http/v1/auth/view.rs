@@ -23,6 +23,32 @@ pub(super) struct GrantInput {
     /// With `refresh_token`.
     #[schema(nullable = false)]
     refresh_token: Option<String>,
+    /// With `client_credentials`.
+    #[schema(nullable = false)]
+    client_id: Option<String>,
+    /// With `client_credentials`.
+    #[schema(nullable = false, format = Password)]
+    client_secret: Option<String>,
+}
+
+/// What accepts an invitation.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "the schema of a body")]
+pub(super) struct InvitationAcceptance {
+    /// The invitation, as the administrator was answered it.
+    invitation: String,
+    #[schema(min_length = 8, max_length = 128, format = Password)]
+    password: String,
+}
+
+/// A change of one's own password.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "the schema of a body")]
+pub(super) struct PasswordChange {
+    #[schema(format = Password)]
+    current_password: String,
+    #[schema(min_length = 8, max_length = 128, format = Password)]
+    new_password: String,
 }
 
 /// The grants that there are.
@@ -32,6 +58,7 @@ pub(super) struct GrantInput {
 pub(super) enum GrantType {
     Password,
     RefreshToken,
+    ClientCredentials,
 }
 
 /// Tokens.
@@ -45,8 +72,10 @@ pub(super) struct TokenView {
     /// Seconds until the access token expires.
     #[schema(example = 900)]
     expires_in: i64,
-    /// Good for one refresh. Presenting it a second time ends the sign-in.
-    refresh_token: String,
+    /// Good for one refresh. Presenting it a second time ends the sign-in. A service account gets none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    refresh_token: Option<String>,
 }
 
 impl TokenView {
@@ -56,7 +85,7 @@ impl TokenView {
             access_token: tokens.access_token,
             token_type: "Bearer",
             expires_in: tokens.expires_in_s,
-            refresh_token: tokens.refresh_token.reveal().to_owned(),
+            refresh_token: tokens.refresh_token.map(|token| token.reveal().to_owned()),
         }
     }
 }

@@ -48,6 +48,12 @@ pub(in crate::http) fn created(
     }
 }
 
+/// Marks an answer that shows a secret.
+pub(in crate::http) fn no_store(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 fn serialize(version: Version, view: &impl Serialize) -> Result<(Vec<u8>, String)> {
     let body = serde_json::to_vec(view).map_err(|error| Problem::internal(format!("a view: {error}")))?;
     let tag = etag::of(version, &body);

@@ -9,16 +9,21 @@ use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::view::{User, UserInput};
-use super::objects::respond;
+use self::view::{NewUser, User, UserInput, UserPatch};
+use super::objects::respond::{self, no_store};
 use super::objects::view::List;
-use crate::app::{AppState, users};
-use crate::http::extract::{Caller, JsonBody, List as ListParameters, TenantPath, UserPath, Write};
+use crate::app::AppState;
+use crate::app::users::{self, Created};
+use crate::domain::user::AccountKind;
+use crate::http::extract::{
+    Caller, IfMatch, IfNoneMatch, JsonBody, List as ListParameters, NoQuery, PatchBody, TenantPath, UserPath,
+    Write,
+};
 use crate::http::problem::Result;
 
 /// The endpoints.
 pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(delete))
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(read, change, delete))
 }
 
 /// Lists the users of a tenant.
@@ -37,7 +42,7 @@ async fn list(
     ListParameters(query): ListParameters,
 ) -> Result<Json<List<User>>> {
     let scope = state.scope(&claims, &tenant).await?;
-    let page = users::list(scope, &query).await?;
+    let page = users::list(scope, AccountKind::Person, &query).await?;
     Ok(Json(List::new(page.map(User::from), &query)))
 }
 
@@ -45,8 +50,8 @@ async fn list(
 #[utoipa::path(post, path = "/", tag = "users", operation_id = "create_user", request_body = UserInput,
     params(("dry_run" = Option<bool>, Query, description = "Check and answer, and store nothing")),
     responses(
-        (status = 201, description = "Created", body = User, headers(("ETag" = String), ("Location" = String))),
-        (status = 200, description = "What would be created (dry_run)", body = User)))]
+        (status = 201, description = "Created", body = NewUser, headers(("ETag" = String), ("Location" = String))),
+        (status = 200, description = "What would be created (dry_run)", body = NewUser)))]
 async fn create(
     State(state): State<AppState>,
     Caller(claims): Caller,
@@ -54,9 +59,42 @@ async fn create(
     Write(finish): Write,
     JsonBody(document): JsonBody,
 ) -> Result<Response> {
-    let user = users::create(&state, &claims, &tenant, &document, finish).await?;
+    let Created { user, secret } = users::create(&state, &claims, &tenant, &document, finish).await?;
     let location = format!("/v1/tenants/{}/users/{}", user.tenant, user.id);
-    respond::created(user.version, &User::from(user), &location, finish)
+    respond::created(user.version, &NewUser::new(user, secret.as_ref()), &location, finish).map(no_store)
+}
+
+/// Reads a user.
+#[utoipa::path(get, path = "/{id}", tag = "users", operation_id = "read_user",
+    responses((status = 200, description = "The user", body = User, headers(("ETag" = String)))))]
+async fn read(
+    State(state): State<AppState>,
+    Caller(claims): Caller,
+    UserPath(tenant, user): UserPath,
+    NoQuery: NoQuery,
+    IfNoneMatch(known): IfNoneMatch,
+) -> Result<Response> {
+    let scope = state.scope(&claims, &tenant).await?;
+    let user = users::read(scope, AccountKind::Person, &user).await?;
+    respond::read(user.version, &User::from(user), known.as_ref())
+}
+
+/// Changes a user by merge patch (RFC 7396). One who is disabled is signed out at once.
+#[utoipa::path(patch, path = "/{id}", tag = "users", operation_id = "change_user",
+    request_body(content = UserPatch, content_type = "application/merge-patch+json"),
+    params(("dry_run" = Option<bool>, Query, description = "Check and answer, and store nothing")),
+    responses((status = 200, description = "The user now", body = User, headers(("ETag" = String)))))]
+async fn change(
+    State(state): State<AppState>,
+    Caller(claims): Caller,
+    UserPath(tenant, user): UserPath,
+    Write(finish): Write,
+    IfMatch(precondition): IfMatch,
+    PatchBody(patch): PatchBody,
+) -> Result<Response> {
+    let scope = state.scope(&claims, &tenant).await?;
+    let user = users::change(scope, AccountKind::Person, &user, &precondition, &patch, finish).await?;
+    respond::changed(user.version, &User::from(user))
 }
 
 /// Deletes a user, whose sign-ins end at once.
@@ -70,6 +108,6 @@ async fn delete(
     Write(finish): Write,
 ) -> Result<StatusCode> {
     let scope = state.scope(&claims, &tenant).await?;
-    users::delete(scope, &user, finish).await?;
+    users::delete(scope, AccountKind::Person, &user, finish).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::access::token::Secret;
 use crate::domain::object::By;
 use crate::domain::role::Role;
 use crate::domain::user;
@@ -18,6 +19,11 @@ pub(super) struct User {
     #[schema(required = true)]
     email: Option<String>,
     role: Role,
+    /// Whether the user can sign in.
+    enabled: bool,
+    /// Until when an invitation can be accepted; `null` when there is none, or it was accepted.
+    #[schema(required = true)]
+    invited_until: Option<DateTime<Utc>>,
     version: Version,
     created_at: DateTime<Utc>,
     /// `null` for what the installation made by itself.
@@ -32,9 +38,11 @@ impl From<user::User> for User {
     fn from(user: user::User) -> Self {
         Self {
             id: user.id,
-            username: user.username.to_string(),
-            email: user.email,
-            role: user.role,
+            username: user.draft.username.to_string(),
+            email: user.draft.email,
+            role: user.draft.role,
+            enabled: user.draft.enabled,
+            invited_until: user.invited_until,
             version: user.version,
             created_at: user.created.at,
             created_by: user.created.by,
@@ -53,11 +61,48 @@ impl From<user::User> for User {
 pub(super) struct UserInput {
     #[schema(min_length = 1, max_length = 63, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     username: String,
-    /// Does not contain the user name.
-    #[schema(min_length = 8, max_length = 128, format = Password)]
-    password: String,
+    /// Does not contain the user name, and is none of those that are tried first. Not together with `invite`.
+    #[schema(min_length = 8, max_length = 128, format = Password, nullable = false)]
+    password: Option<String>,
+    /// Whether to answer an invitation, with which the person chooses a password.
+    #[schema(nullable = false)]
+    invite: Option<bool>,
     /// A role of the provider for users of the provider, a role of an enterprise for users of one.
     role: Role,
     #[schema(max_length = 254)]
     email: Option<String>,
+    #[schema(nullable = false)]
+    enabled: Option<bool>,
+}
+
+/// A change of a user.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "the schema of a body; the decoder stands in the domain")]
+pub(super) struct UserPatch {
+    #[schema(min_length = 1, max_length = 63, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$", nullable = false)]
+    username: Option<String>,
+    #[schema(nullable = false)]
+    role: Option<Role>,
+    #[schema(max_length = 254)]
+    email: Option<String>,
+    #[schema(nullable = false)]
+    enabled: Option<bool>,
+}
+
+/// A user that was created.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NewUser {
+    #[serde(flatten)]
+    user: User,
+    /// The invitation, shown once; only if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    invitation: Option<String>,
+}
+
+impl NewUser {
+    /// The view of a user and of what is shown once.
+    pub(super) fn new(user: user::User, invitation: Option<&Secret>) -> Self {
+        Self { user: user.into(), invitation: invitation.map(|secret| secret.reveal().to_owned()) }
+    }
 }
