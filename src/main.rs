@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use pinhole::{http, telemetry};
 
-use crate::settings::{Arguments, Command};
+use crate::settings::{Arguments, Command, KeyCommand};
 
 /// The environment variable with the log's filter, in the syntax of `RUST_LOG`.
 const FILTER_VARIABLE: &str = "PINHOLE_LOG";
@@ -32,6 +32,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Openapi => print(&http::openapi_json())?,
         Command::Migrate(database) => runtime()?.block_on(serve::migrate(&database))?,
+        Command::Keys(KeyCommand::Rotate(settings)) => runtime()?.block_on(serve::rotate_keys(&settings))?,
         Command::Serve(settings) => {
             pinhole_gateway::raise_open_files_limit();
             runtime()?.block_on(serve::run(&settings))?;

@@ -8,6 +8,7 @@ pub mod bootstrap;
 mod compilation;
 pub mod embedded;
 pub mod inspection;
+pub mod keys;
 pub mod objects;
 pub mod permissions;
 pub mod publications;
