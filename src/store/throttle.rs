@@ -30,15 +30,14 @@ pub async fn attempt(tx: &mut SystemTx, counters: &[Counter], now: Timestamp) ->
         .await?;
     // In one order, so that attempts at the same time do not wait for each other in a circle.
     let counted = sqlx::query(
+        // What blocks nothing lies in the past for everybody, also for who read the clock a little earlier.
         "INSERT INTO login_failures AS f (key, failures, last_at, blocked_until)
-         SELECT key, 1, $3, $3 FROM unnest($1::bytea[], $2::bigint[]) AS counter (key, free) ORDER BY key
+         SELECT key, 1, $3, 'epoch' FROM unnest($1::bytea[]) AS counter (key) ORDER BY key
          ON CONFLICT (key) DO UPDATE SET failures = f.failures + 1, last_at = $3,
-             blocked_until = $3 + interval '1 s' * CASE
-                 WHEN f.failures + 1 < (SELECT free FROM unnest($1::bytea[], $2::bigint[]) AS counter (key, free)
-                                        WHERE counter.key = f.key) THEN 0
-                 ELSE least($4, pow(2, least(20, f.failures + 1 -
-                     (SELECT free FROM unnest($1::bytea[], $2::bigint[]) AS counter (key, free)
-                      WHERE counter.key = f.key)))) END
+             blocked_until = (
+                 SELECT CASE WHEN f.failures + 1 < free THEN 'epoch'
+                             ELSE $3 + interval '1 s' * least($4, pow(2, least(20, f.failures + 1 - free))) END
+                 FROM unnest($1::bytea[], $2::bigint[]) AS counter (key, free) WHERE counter.key = f.key)
              WHERE f.blocked_until <= $3",
     )
     .bind(&keys)
@@ -68,7 +67,7 @@ pub async fn succeeded(tx: &mut SystemTx, counters: &[Counter]) -> Result<()> {
         let forget = if index == 0 {
             "DELETE FROM login_failures WHERE key = $1"
         } else {
-            "UPDATE login_failures SET failures = greatest(1, failures - 1), blocked_until = last_at WHERE key = $1"
+            "UPDATE login_failures SET failures = greatest(1, failures - 1), blocked_until = 'epoch' WHERE key = $1"
         };
         sqlx::query(forget).bind(counter.key.as_slice()).execute(tx.connection()).await?;
     }

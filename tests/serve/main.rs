@@ -11,6 +11,7 @@ mod errors;
 mod peer;
 mod private;
 mod publish;
+mod secrets;
 
 use std::time::Duration;
 
