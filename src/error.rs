@@ -66,6 +66,12 @@ pub enum Error {
         /// The version that it has now.
         current: Version,
     },
+    /// Too many sign-ins have failed; the next one is looked at later.
+    #[error("too many sign-ins have failed; the next is looked at in {wait_s} s")]
+    Throttled {
+        /// In how many seconds.
+        wait_s: i64,
+    },
     /// Too much at once; the same request may succeed later.
     #[error("too many requests")]
     TooMany,

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use pinhole::{http, telemetry};
 
-use crate::settings::{Arguments, AuditCommand, Command};
+use crate::settings::{Arguments, AuditCommand, Command, KeyCommand};
 
 /// The environment variable with the log's filter, in the syntax of `RUST_LOG`.
 const FILTER_VARIABLE: &str = "PINHOLE_LOG";
@@ -36,6 +36,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Migrate(database) => runtime()?.block_on(serve::migrate(&database))?,
         Command::Audit(AuditCommand::Verify(settings)) => runtime()?.block_on(audit::verify(&settings))?,
         Command::Client(command) => return runtime()?.block_on(cli::run(&command)),
+        Command::Keys(KeyCommand::Rotate(settings)) => runtime()?.block_on(serve::rotate_keys(&settings))?,
         Command::Serve(settings) => {
             pinhole_gateway::raise_open_files_limit();
             runtime()?.block_on(serve::run(&settings))?;

@@ -49,6 +49,9 @@ pub(crate) enum Command {
     Serve(Box<ServeSettings>),
     /// Bring the database's schema up to date.
     Migrate(DatabaseSettings),
+    /// The keys that sign access tokens.
+    #[command(subcommand)]
+    Keys(KeyCommand),
     /// Print the OpenAPI document of the REST API.
     Openapi,
     #[command(flatten)]
@@ -74,6 +77,15 @@ pub(crate) struct VerifySettings {
     pub(crate) tenant: Option<TenantId>,
     #[command(flatten)]
     pub(crate) database: DatabaseSettings,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make another key; tokens of those before stay good until they expire.
+    ///
+    /// Controllers that run take it up within minutes. A private Postgres can be used by one program at a time: while a
+    /// controller runs on one, give DATABASE_URL.
+    Rotate(KeySettings),
 }
 
 #[derive(Debug, Args)]
@@ -106,10 +118,8 @@ pub(crate) struct ServeSettings {
     /// How long the certificates of gateways are good for; gateways renew them by themselves.
     #[arg(long, env = "PINHOLE_CERTIFICATE_LIFETIME", value_name = "TIME", default_value = "720h", value_parser = parse_certificate_lifetime)]
     pub(crate) certificate_lifetime: Duration,
-    /// The key that secrets in the database are sealed with, the base64 of 32 random bytes, the same for all
-    /// controllers of an installation; kept in the data directory if left out.
-    #[arg(long, env = "PINHOLE_SECRET_KEY", value_name = "KEY", hide_env_values = true)]
-    secret_key: Option<Sensitive>,
+    #[command(flatten)]
+    pub(crate) secret_key: SecretKeySettings,
     #[command(flatten)]
     pub(crate) embedded: EmbeddedSettings,
     /// Where the first login is written on an installation's first start, instead of standard output.
@@ -117,12 +127,28 @@ pub(crate) struct ServeSettings {
     pub(crate) first_login_file: Option<PathBuf>,
 }
 
-impl ServeSettings {
+#[derive(Debug, Args)]
+pub(crate) struct KeySettings {
+    #[command(flatten)]
+    pub(crate) database: DatabaseSettings,
+    #[command(flatten)]
+    pub(crate) secret_key: SecretKeySettings,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SecretKeySettings {
+    /// The key that secrets in the database are sealed with, the base64 of 32 random bytes, the same for all
+    /// controllers of an installation; kept in the data directory if left out.
+    #[arg(long, env = "PINHOLE_SECRET_KEY", value_name = "KEY", hide_env_values = true)]
+    secret_key: Option<Sensitive>,
+}
+
+impl SecretKeySettings {
     /// The secret key, if it was given.
     ///
     /// # Errors
     /// It is none. The error does not show it.
-    pub(crate) fn secret_key(&self) -> anyhow::Result<Option<SecretKey>> {
+    pub(crate) fn given(&self) -> anyhow::Result<Option<SecretKey>> {
         let given = self.secret_key.as_ref().filter(|given| !given.0.is_empty());
         given.map(|given| given.0.parse().context("PINHOLE_SECRET_KEY")).transpose()
     }
@@ -253,7 +279,11 @@ mod tests {
         let words = ["pinhole", "serve"].iter().chain(arguments);
         match Arguments::try_parse_from(words).unwrap().command {
             Command::Serve(settings) => *settings,
-            other @ (Command::Migrate(_) | Command::Openapi | Command::Audit(_) | Command::Client(_)) => {
+            other @ (Command::Migrate(_)
+            | Command::Keys(_)
+            | Command::Openapi
+            | Command::Audit(_)
+            | Command::Client(_)) => {
                 panic!("{other:?}")
             }
         }
@@ -276,10 +306,10 @@ mod tests {
     #[test]
     fn a_wrong_secret_key_is_not_shown() {
         let settings = serve(&["--secret-key", "abc-secret"]);
-        let error = format!("{:#}", settings.secret_key().unwrap_err());
+        let error = format!("{:#}", settings.secret_key.given().unwrap_err());
         assert!(error.contains("PINHOLE_SECRET_KEY") && !error.contains("abc-secret"), "{error}");
         assert!(!format!("{settings:?}").contains("abc-secret"));
-        assert!(serve(&["--secret-key", ""]).secret_key().unwrap().is_none());
+        assert!(serve(&["--secret-key", ""]).secret_key.given().unwrap().is_none());
         assert_eq!(serve(&[]).certificate_lifetime, Duration::from_secs(30 * 24 * 60 * 60));
     }
 

@@ -7,4 +7,5 @@ pub mod matrix;
 pub mod password;
 pub mod permit;
 pub mod seal;
+pub mod throttle;
 pub mod token;

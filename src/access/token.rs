@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -24,6 +24,14 @@ pub const SESSION_LIFETIME: Duration = Duration::hours(12);
 
 /// How long an invitation can be accepted.
 pub const INVITATION_LIFETIME: Duration = Duration::days(7);
+
+/// How old the newest key gets before another one is made.
+pub const KEY_LIFETIME: Duration = Duration::days(90);
+/// How long a new key is published before it signs, so that all replicas, and whoever keeps the published keys for a
+/// while, know it by then.
+pub const KEY_ANNOUNCEMENT: Duration = Duration::minutes(10);
+/// How long after a newer one a key still verifies: until the last token that it can have signed has expired.
+pub const KEY_RETIREMENT: Duration = Duration::minutes(30);
 
 const ISSUER: &str = "pinhole";
 /// Random bytes of a refresh token and of a signing key.
@@ -56,6 +64,8 @@ pub struct StoredKey {
     pub kid: String,
     /// PKCS #8, DER.
     pub private: Vec<u8>,
+    /// When it was made.
+    pub created_at: Timestamp,
 }
 
 impl fmt::Debug for StoredKey {
@@ -69,43 +79,64 @@ impl StoredKey {
     ///
     /// # Errors
     /// [`Error::Internal`] if the key cannot be used, which would be a defect.
-    pub fn generate() -> Result<Self> {
+    pub fn generate(now: Timestamp) -> Result<Self> {
         let seed: [u8; SECRET_BYTES] = rand::random();
         let private = [PKCS8_PREFIX.as_slice(), seed.as_slice()].concat();
         let kid = public_key(&private)?.thumbprint(ThumbprintHash::SHA256).map_err(key_error)?;
-        Ok(Self { kid, private })
+        Ok(Self { kid, private, created_at: now })
     }
 }
 
-/// The keys in use. Cheap to clone.
+/// The keys in use, which are replaced when there are others. Cheap to clone; all clones have the same.
 #[derive(Debug, Clone)]
-pub struct SigningKeys(Arc<Keys>);
+pub struct SigningKeys(Arc<RwLock<Arc<Keys>>>);
 
 struct Keys {
-    signer: (String, EncodingKey),
+    /// Newest first.
+    signers: Vec<Signer>,
     verifiers: BTreeMap<String, DecodingKey>,
     jwks: JwkSet,
 }
 
+struct Signer {
+    kid: String,
+    key: EncodingKey,
+    signs_from: Timestamp,
+}
+
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keys").field("signer", &self.signer.0).finish_non_exhaustive()
+        f.debug_struct("Keys").field("verifiers", &self.verifiers.keys()).finish_non_exhaustive()
     }
 }
 
 impl SigningKeys {
-    /// Takes the stored keys, newest first: that one signs, all verify.
+    /// Takes the stored keys, newest first: all verify, and the newest signs that every replica has heard of.
     ///
     /// # Errors
     /// [`Error::Internal`] when there is none or one does not parse.
     pub fn load(stored: &[StoredKey]) -> Result<Self> {
-        Keys::load(stored).map(|keys| Self(Arc::new(keys)))
+        Keys::load(stored).map(|keys| Self(Arc::new(RwLock::new(Arc::new(keys)))))
+    }
+
+    /// Takes other stored keys in place of those before.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when there is none or one does not parse; the ones before stay.
+    pub fn replace(&self, stored: &[StoredKey]) -> Result<()> {
+        let keys = Arc::new(Keys::load(stored)?);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
+    }
+
+    fn current(&self) -> Arc<Keys> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The public keys, RFC 7517.
     #[must_use]
     pub fn jwks(&self) -> JwkSet {
-        self.0.jwks.clone()
+        self.current().jwks.clone()
     }
 
     /// Signs an access token.
@@ -113,7 +144,8 @@ impl SigningKeys {
     /// # Errors
     /// [`Error::Internal`] if signing fails, which would be a defect.
     pub fn sign(&self, user: UserId, tenant: TenantId, session: SessionId, now: Timestamp) -> Result<String> {
-        let (kid, key) = &self.0.signer;
+        let keys = self.current();
+        let Signer { kid, key, .. } = keys.signer(now)?;
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(kid.clone());
         let claims = Claims {
@@ -134,7 +166,8 @@ impl SigningKeys {
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims> {
         let bad = || Error::Unauthenticated(Unauthenticated::BadToken);
         let kid = key_id(token).ok_or_else(bad)?;
-        let key = self.0.verifiers.get(&kid).ok_or_else(bad)?;
+        let keys = self.current();
+        let key = keys.verifiers.get(&kid).ok_or_else(bad)?;
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[ISSUER]);
         // The application's clock decides, below.
@@ -150,7 +183,10 @@ impl SigningKeys {
 
 impl Keys {
     fn load(stored: &[StoredKey]) -> Result<Self> {
-        let newest = stored.first().ok_or_else(|| Error::Internal("no signing key".to_owned()))?;
+        if stored.is_empty() {
+            return Err(Error::Internal("no signing key".to_owned()));
+        }
+        let mut signers = Vec::new();
         let mut verifiers = BTreeMap::new();
         let mut jwks = JwkSet { keys: Vec::new() };
         for key in stored {
@@ -159,9 +195,20 @@ impl Keys {
             jwk.common.public_key_use = Some(PublicKeyUse::Signature);
             verifiers.insert(key.kid.clone(), DecodingKey::from_jwk(&jwk).map_err(key_error)?);
             jwks.keys.push(jwk);
+            signers.push(Signer {
+                kid: key.kid.clone(),
+                key: EncodingKey::from_ed_der(&key.private),
+                signs_from: key.created_at + KEY_ANNOUNCEMENT,
+            });
         }
-        let signer = (newest.kid.clone(), EncodingKey::from_ed_der(&newest.private));
-        Ok(Self { signer, verifiers, jwks })
+        Ok(Self { signers, verifiers, jwks })
+    }
+
+    /// The newest key that has been announced for long enough; of keys that all are new, the oldest.
+    fn signer(&self, now: Timestamp) -> Result<&Signer> {
+        let announced = self.signers.iter().find(|signer| signer.signs_from <= now);
+        let signer = announced.or(self.signers.last());
+        signer.ok_or_else(|| Error::Internal("no signing key".to_owned()))
     }
 }
 

@@ -1,9 +1,12 @@
 //! Signing in and staying signed in.
 
+use std::net::IpAddr;
+
 use serde_json::Value;
 
 use super::AppState;
 use super::scope::Scope;
+use crate::access::throttle::{self, Counter};
 use crate::access::token::{ACCESS_TOKEN_LIFETIME, Claims, SESSION_LIFETIME, Secret};
 use crate::clock::Timestamp;
 use crate::domain::input::{self, Code, Fields, Report};
@@ -12,6 +15,7 @@ use crate::domain::password::Password;
 use crate::error::{Error, GrantRefusal, Result};
 use crate::ids::{SessionId, TenantId, UserId};
 use crate::store::sessions::{self, NewSession, Redemption};
+use crate::store::throttle::{self as attempts, Turn};
 use crate::store::tx::Finish;
 use crate::store::{audit, users};
 
@@ -26,11 +30,18 @@ pub struct Tokens {
     pub refresh_token: Option<Secret>,
 }
 
-/// Signs a user in.
+/// Signs a user in. Failures are counted by the address that they come from, see [`throttle`].
 ///
 /// # Errors
-/// [`Error::Grant`], the same whether the user or the password is wrong; [`Error::TooMany`].
-pub async fn password_grant(state: &AppState, username: &str, password: Password) -> Result<Tokens> {
+/// [`Error::Grant`], the same whether the user or the password is wrong; [`Error::Throttled`]; [`Error::TooMany`].
+pub async fn password_grant(
+    state: &AppState,
+    username: &str,
+    password: Password,
+    address: Option<IpAddr>,
+) -> Result<Tokens> {
+    let counters = throttle::counters(username, address);
+    take_turn(state, &counters).await?;
     let found = match Name::parse(username) {
         Ok(username) => {
             let mut tx = state.store.system_tx().await?;
@@ -56,11 +67,25 @@ pub async fn password_grant(state: &AppState, username: &str, password: Password
     let session = NewSession { id: SessionId::generate(), tenant, user, expires_at: now + SESSION_LIFETIME };
     let mut tx = state.store.system_tx().await?;
     let refresh_token = Secret::generate();
+    attempts::succeeded(&mut tx, &counters).await?;
     sessions::open(&mut tx, &session, now).await?;
     sessions::add_refresh_token(&mut tx, session.id, refresh_token.hash(), now).await?;
     tx.commit().await?;
     tracing::info!(user.id = %user, session.id = %session.id, "signed in");
     tokens(state, user, tenant, session.id, Some(refresh_token), now)
+}
+
+async fn take_turn(state: &AppState, counters: &[Counter]) -> Result<()> {
+    let now = state.clock.now();
+    let mut tx = state.store.system_tx().await?;
+    match attempts::attempt(&mut tx, counters, now).await? {
+        Turn::Now => tx.commit().await,
+        Turn::At(time) => {
+            tracing::info!("a sign-in is not looked at, since too many from the same address have failed");
+            // Rounded up: who waits as long as told is in time.
+            Err(Error::Throttled { wait_s: (time - now).num_seconds().saturating_add(1) })
+        }
+    }
 }
 
 /// Gives new tokens for a refresh token, which is used up. Presenting it again ends the sign-in.
@@ -91,15 +116,27 @@ pub async fn refresh_grant(state: &AppState, presented: &Secret) -> Result<Token
 /// Signs a service account in, for as long as its token is good.
 ///
 /// # Errors
-/// [`Error::Grant`], the same whether the id or the secret is wrong.
-pub async fn client_grant(state: &AppState, client_id: &str, secret: &Secret) -> Result<Tokens> {
+/// [`Error::Grant`], the same whether the id or the secret is wrong; [`Error::Throttled`].
+pub async fn client_grant(
+    state: &AppState,
+    client_id: &str,
+    secret: &Secret,
+    address: Option<IpAddr>,
+) -> Result<Tokens> {
+    let counters = throttle::counters(client_id, address);
+    take_turn(state, &counters).await?;
     let now = state.clock.now();
     let refused = || Error::Grant(GrantRefusal::WrongClient);
     let user: UserId = client_id.parse().map_err(|_| refused())?;
     let mut tx = state.store.system_tx().await?;
-    let tenant = users::service_account(&mut tx, user, secret.hash()).await?.ok_or_else(refused)?;
+    let Some(tenant) = users::service_account(&mut tx, user, secret.hash()).await? else {
+        audit::failed_sign_in(&mut tx, Some(user)).await?;
+        tx.commit().await?;
+        return Err(refused());
+    };
     let expires_at = now + ACCESS_TOKEN_LIFETIME;
     let session = NewSession { id: SessionId::generate(), tenant, user, expires_at };
+    attempts::succeeded(&mut tx, &counters).await?;
     sessions::open(&mut tx, &session, now).await?;
     tx.commit().await?;
     tracing::info!(user.id = %user, session.id = %session.id, "a service account signed in");

@@ -66,8 +66,8 @@ pub async fn start(
     tx.serialize_starts().await?;
     let mut stored = signing_keys::load(&mut tx, secret_key).await?;
     if stored.is_empty() {
-        let key = StoredKey::generate()?;
-        signing_keys::insert(&mut tx, secret_key, &key, now).await?;
+        let key = StoredKey::generate(now)?;
+        signing_keys::insert(&mut tx, secret_key, &key).await?;
         stored.push(key);
     }
     let keys = SigningKeys::load(&stored)?;

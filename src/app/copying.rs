@@ -259,6 +259,7 @@ fn failure(error: Error) -> Result<Outcome> {
         | Error::InUse { .. }
         | Error::TenantNotEmpty
         | Error::PublicationEnded
+        | Error::Throttled { .. }
         | Error::PreconditionRequired
         | Error::Stale { .. }
         | Error::TooMany

@@ -12,6 +12,7 @@ pub mod copying;
 pub mod embedded;
 pub mod idempotency;
 pub mod inspection;
+pub mod keys;
 pub mod objects;
 pub mod permission_defaults;
 pub mod permissions;

@@ -264,6 +264,13 @@ impl From<Error> for Problem {
                 format!("If-Match names another version than the current one, which is {current}"),
             )
             .header(header::ETAG, &etag::of_version(current)),
+            Error::Throttled { wait_s } => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "sign-in-throttled",
+                "Too many failures",
+                "too many sign-ins from this address have failed; see Retry-After",
+            )
+            .header(header::RETRY_AFTER, &wait_s.to_string()),
             Error::TooMany => Self::too_many("too many sign-ins at once; try again")
                 .header(header::RETRY_AFTER, RETRY_AFTER_S),
             Error::Unavailable(text) => {

@@ -11,8 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use pinhole::access::seal::SecretKey;
 use pinhole::app::AppState;
 use pinhole::app::bootstrap::FirstLogin;
+use pinhole::app::keys::{self, Rotation};
 use pinhole::clock::SystemClock;
 use pinhole::http::{self, Gate};
 use pinhole::push::{Push, PushSettings};
@@ -25,7 +27,7 @@ use tokio::time::timeout;
 
 use self::database::Database;
 use self::embedded::Embedded;
-use crate::settings::{DatabaseSettings, ServeSettings};
+use crate::settings::{DatabaseSettings, KeySettings, ServeSettings};
 use crate::{print, secret_file};
 
 /// How long requests that are under way may take when the controller ends.
@@ -60,6 +62,30 @@ pub(crate) async fn migrate(settings: &DatabaseSettings) -> anyhow::Result<()> {
     outcome
 }
 
+/// Makes another key for access tokens, which controllers that run find out by themselves.
+pub(crate) async fn rotate_keys(settings: &KeySettings) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let database = tokio::select! {
+        database = Database::open(&settings.database) => database?,
+        () = signals.received() => anyhow::bail!("interrupted"),
+    };
+    let rotate = async {
+        let secret_key = secret_key::find(&settings.secret_key, &settings.database)?;
+        let store = Store::connect_lazily(database.options.clone());
+        database.migrate().await?;
+        let stored = keys::rotate(&store, &SystemClock, &secret_key, Rotation::Now).await?;
+        let newest = stored.first().context("there is no key")?;
+        print(&format!("rotated key={}\n", newest.kid))?;
+        Ok(())
+    };
+    let outcome = tokio::select! {
+        outcome = rotate => outcome,
+        () = signals.received() => Err(anyhow::anyhow!("interrupted")),
+    };
+    database.close().await;
+    outcome
+}
+
 async fn serve(
     settings: &ServeSettings,
     listeners: Listeners,
@@ -75,13 +101,13 @@ async fn serve(
     let mut servers = JoinSet::new();
     let router = gate.router().into_make_service_with_connect_info::<SocketAddr>();
     servers.spawn(async move {
-        axum::serve(listeners.http, router)
+        axum::serve(listeners.http, router.into_make_service_with_connect_info::<SocketAddr>())
             .with_graceful_shutdown(http_stopped)
             .await
             .context("the REST API failed")
     });
 
-    let state = tokio::select! {
+    let (state, secret_key) = tokio::select! {
         state = prepare(settings, database, gateway_url) => state?,
         ended = servers.join_next() => return fault(ended),
         () = signals.received() => return Ok(()),
@@ -97,6 +123,9 @@ async fn serve(
     servers.spawn(async move {
         push.serve(listeners.grpc, push_stopped).await.context("the listener for gateways failed")
     });
+    let (store, clock, keys) = (state.store.clone(), state.clock.clone(), state.keys.clone());
+    let mut helpers = JoinSet::new();
+    helpers.spawn(keys::keep(store, clock, secret_key, keys));
     gate.open(http::router(state.clone()));
     let embedded = Embedded::start(&state, &settings.embedded, &data_dir, grpc_address).await;
     print(&ready_line)?;
@@ -120,16 +149,16 @@ async fn prepare(
     settings: &ServeSettings,
     database: &Database,
     gateway_url: String,
-) -> anyhow::Result<AppState> {
+) -> anyhow::Result<(AppState, SecretKey)> {
     let store = Store::connect_lazily(database.options.clone());
     let announce = |login: &FirstLogin| announce(login, settings.first_login_file.as_deref());
-    let secret_key = secret_key::find(settings)?;
+    let secret_key = secret_key::find(&settings.secret_key, &settings.database)?;
     let started = database.prepare(&store, &secret_key, announce).await?;
     let mut state = AppState::new(store, Arc::new(SystemClock), started.keys, started.authority)?;
     state.gateway_url = gateway_url.into();
     state.rate_limit = NonZeroU32::new(settings.rate_limit);
     state.trusted_proxies = settings.trusted_proxies.clone().into();
-    Ok(state)
+    Ok((state, secret_key))
 }
 
 /// A server that ended by itself.

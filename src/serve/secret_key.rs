@@ -6,16 +6,16 @@ use anyhow::Context as _;
 use pinhole::access::seal::SecretKey;
 
 use crate::secret_file;
-use crate::settings::ServeSettings;
+use crate::settings::{DatabaseSettings, SecretKeySettings};
 
 const FILE: &str = "secret-key";
 
 /// Finds the key, or makes one.
-pub(super) fn find(settings: &ServeSettings) -> anyhow::Result<SecretKey> {
-    if let Some(given) = settings.secret_key()? {
+pub(super) fn find(settings: &SecretKeySettings, database: &DatabaseSettings) -> anyhow::Result<SecretKey> {
+    if let Some(given) = settings.given()? {
         return Ok(given);
     }
-    let directory = settings.database.data_dir()?;
+    let directory = database.data_dir()?;
     let path = directory.join(FILE);
     match std::fs::read_to_string(&path) {
         Ok(text) => text.parse().with_context(|| format!("cannot use {}", path.display())),

@@ -19,6 +19,7 @@ pub mod revisions;
 pub mod sessions;
 pub mod signing_keys;
 pub mod tenants;
+pub mod throttle;
 pub mod tx;
 pub mod users;
 

@@ -153,8 +153,8 @@ pub async fn service_account(
     secret: SecretHash,
 ) -> Result<Option<TenantId>> {
     Ok(sqlx::query_scalar(
-        "SELECT tenant_id FROM users
-         WHERE id = $1 AND kind = 'service_account' AND secret_hash = $2 AND disabled_at IS NULL",
+        "SELECT u.tenant_id FROM users u JOIN tenants t ON t.id = u.tenant_id AND t.suspended_at IS NULL
+         WHERE u.id = $1 AND u.kind = 'service_account' AND u.secret_hash = $2 AND u.disabled_at IS NULL",
     )
     .bind(account)
     .bind(secret.as_bytes())

@@ -103,3 +103,17 @@ async fn names_are_the_tenants_own() {
     let dry = admin.post(&format!("{ACCOUNTS}?dry_run=true"), &new).await.expect(200);
     assert_eq!(dry["client_secret"], json!(null));
 }
+
+#[tokio::test]
+async fn a_suspended_enterprises_programs_do_not_get_in() {
+    let world = World::new().await;
+    let (_, id, secret) = created(&world, "enterprise_operator").await;
+    let tokens = grant(&world, &id, &secret).await.expect(200);
+    let program = world.anonymous().with_token(tokens["access_token"].as_str().unwrap());
+    let root = world.api("root");
+    root.post("/v1/tenants/acme/suspend", &json!({})).await.expect(200);
+    grant(&world, &id, &secret).await.problem(400, "grant-refused");
+    program.get("/v1/tenants/acme/services").await.problem(401, "unauthenticated");
+    root.post("/v1/tenants/acme/resume", &json!({})).await.expect(200);
+    program.get("/v1/tenants/acme/services").await.expect(200);
+}

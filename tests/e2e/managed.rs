@@ -36,9 +36,14 @@ struct State {
 
 /// Starts a controller with the data of a directory, to which gateways connect at an address.
 fn controller(directory: &Scratch, grpc: &str) -> Controller {
+    controller_with(directory, grpc, "24h")
+}
+
+fn controller_with(directory: &Scratch, grpc: &str, certificate_lifetime: &str) -> Controller {
     let started = Controller::start(&directory.path().join("data"), |command| {
         command.args(["--listen", "127.0.0.1:0", "--grpc-listen", grpc, "--no-embedded-gateway"]);
-        command.args(["--heartbeat-interval", "200ms", "--certificate-lifetime", "6s"]);
+        command.args(["--heartbeat-interval", "200ms"]);
+        command.args(["--certificate-lifetime", certificate_lifetime]);
     });
     started.expect("the controller starts")
 }
@@ -116,4 +121,25 @@ async fn each_of_the_two_goes_on_without_the_other() {
     download(&world.net.client, 21);
     controller.end().unwrap();
     download(&world.net.client, 21);
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_and_a_revoked_gateway_carries_on_alone() {
+    let (directory, mut world) = (Scratch::new().unwrap(), World::without_gateway(""));
+    // Renewed after six seconds, with three to spare.
+    let controller = controller_with(&directory, "127.0.0.1:0", "9s");
+    let api = sign_in(&controller).await;
+    let (appliance, token) = enrol(&api).await;
+    world.join_gateway(controller.grpc(), &token);
+    api.publish(&appliance).await.unwrap();
+    world.wait_until_ready();
+    world.wait_until_logged("was renewed");
+    wait_for(&api, true).await;
+    download(&world.net.client, 21);
+
+    api.delete(&format!("appliances/name:{NAME}/certificates")).await.unwrap();
+    wait_for(&api, false).await;
+    world.wait_until_logged("the controller refuses this gateway");
+    download(&world.net.client, 21);
+    controller.end().unwrap();
 }

@@ -113,6 +113,13 @@ impl World {
         log.lines().filter(|line| line.contains(&start)).map(str::to_owned).collect()
     }
 
+    /// Waits until the gateway's log has a text.
+    pub(crate) fn wait_until_logged(&self, text: &str) {
+        wait_until(&format!("`{text}` in the log"), || {
+            self.gateway.as_ref().expect("the gateway runs").log().expect("it keeps a log").contains(text)
+        });
+    }
+
     /// Waits until the gateway has told of at least `count` events of a kind.
     pub(crate) fn wait_for_events(&self, kind: &str, count: usize) {
         wait_until(&format!("{count} events {kind}"), || self.events(kind).len() >= count);

@@ -96,10 +96,25 @@ impl Controller {
         controller
     }
 
+    /// Starts one without a gateway of its own that logs what a filter lets through.
+    pub(crate) async fn start_verbose(data: &DataDir, filter: &str, more: &[&str]) -> Self {
+        let more: Vec<&str> = more.iter().copied().chain(["--no-embedded-gateway"]).collect();
+        let mut controller = Self::spawn(data, "127.0.0.1:0", &more, Some(filter));
+        controller.ready().await;
+        controller
+    }
+
     /// Starts one, which may not get ready soon.
     pub(crate) fn launch(data: &DataDir, listen: &str, more: &[&str]) -> Self {
+        Self::spawn(data, listen, more, None)
+    }
+
+    fn spawn(data: &DataDir, listen: &str, more: &[&str], filter: Option<&str>) -> Self {
         let mut command = pinhole(&["serve", "--listen", listen, "--grpc-listen", "127.0.0.1:0"]);
         command.arg("--data-dir").arg(data.path()).args(more);
+        if let Some(filter) = filter {
+            command.env("PINHOLE_LOG", filter);
+        }
         let log = data.path().join("log");
         let stderr = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut process = command.stderr(stderr).spawn().unwrap();
@@ -144,6 +159,11 @@ impl Controller {
         reqwest::get(format!("{}{path}", self.http)).await.unwrap()
     }
 
+    /// Sends a form without a token.
+    pub(crate) async fn form(&self, path: &str, fields: &[(&str, &str)]) -> reqwest::Response {
+        reqwest::Client::new().post(format!("{}{path}", self.http)).form(fields).send().await.unwrap()
+    }
+
     /// Signs in.
     pub(crate) async fn sign_in(&self, login: &(String, String)) -> Client {
         let form = [("grant_type", "password"), ("username", &login.0), ("password", &login.1)];
@@ -163,6 +183,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// Its access token.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// The same user, whom a controller on the same database knows as well.
     pub(crate) fn on(&self, controller: &Controller) -> Self {
         Self { http: controller.http.clone(), token: self.token.clone() }

@@ -12,6 +12,7 @@ mod errors;
 mod peer;
 mod private;
 mod publish;
+mod secrets;
 
 use std::time::Duration;
 

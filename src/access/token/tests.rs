@@ -19,7 +19,7 @@ fn refusal(keys: &SigningKeys, token: &str, at: Timestamp) -> Unauthenticated {
 
 #[test]
 fn a_token_is_good_until_it_expires() {
-    let keys = SigningKeys::load(&[StoredKey::generate().unwrap()]).unwrap();
+    let keys = SigningKeys::load(&[StoredKey::generate(now()).unwrap()]).unwrap();
     let token = sign(&keys);
     assert!(keys.verify(&token, now()).is_ok());
     assert!(keys.verify(&token, now() + ACCESS_TOKEN_LIFETIME - Duration::seconds(1)).is_ok());
@@ -28,8 +28,8 @@ fn a_token_is_good_until_it_expires() {
 
 #[test]
 fn a_damaged_or_foreign_token_is_bad() {
-    let keys = SigningKeys::load(&[StoredKey::generate().unwrap()]).unwrap();
-    let foreign = SigningKeys::load(&[StoredKey::generate().unwrap()]).unwrap();
+    let keys = SigningKeys::load(&[StoredKey::generate(now()).unwrap()]).unwrap();
+    let foreign = SigningKeys::load(&[StoredKey::generate(now()).unwrap()]).unwrap();
     assert_eq!(refusal(&keys, &sign(&foreign), now()), Unauthenticated::BadToken);
 
     let token = sign(&keys);
@@ -49,12 +49,20 @@ fn a_damaged_or_foreign_token_is_bad() {
 
 #[test]
 fn an_older_key_still_verifies_after_rotation() {
-    let (old, new) = (StoredKey::generate().unwrap(), StoredKey::generate().unwrap());
+    let old = StoredKey::generate(now() - KEY_ANNOUNCEMENT).unwrap();
+    let new = StoredKey::generate(now()).unwrap();
     let keys = SigningKeys::load(std::slice::from_ref(&old)).unwrap();
     let token = sign(&keys);
-    let keys = SigningKeys::load(&[new.clone(), old]).unwrap();
+    keys.replace(&[new.clone(), old.clone()]).unwrap();
     assert!(keys.verify(&token, now()).is_ok());
-    assert_eq!(jsonwebtoken::decode_header(sign(&keys)).unwrap().kid, Some(new.kid));
+    // It signs when everybody can know it.
+    let kid = |keys: &SigningKeys, at| {
+        let token = keys.sign(UserId::generate(), TenantId::generate(), SessionId::generate(), at).unwrap();
+        jsonwebtoken::decode_header(token).unwrap().kid.unwrap()
+    };
+    assert_eq!(kid(&keys, now() + KEY_ANNOUNCEMENT - Duration::seconds(1)), old.kid);
+    assert_eq!(kid(&keys, now() + KEY_ANNOUNCEMENT), new.kid);
+    assert_eq!(kid(&SigningKeys::load(std::slice::from_ref(&new)).unwrap(), now()), new.kid);
     assert_eq!(keys.jwks().keys.len(), 2);
 }
 

@@ -1,5 +1,6 @@
 //! Requests to typed values, once.
 
+mod address;
 mod body;
 mod caller;
 mod json;
@@ -7,6 +8,7 @@ mod path;
 mod precondition;
 mod query;
 
+pub(super) use self::address::Address;
 pub(super) use self::body::{FormBody, JsonBody, MAX_BODY_BYTES, PatchBody};
 pub(super) use self::caller::Caller;
 pub(super) use self::path::{ObjectPath, PublicationPath, SessionPath, TenantPath, UserPath, VersionPath};

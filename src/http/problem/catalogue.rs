@@ -24,7 +24,7 @@ const fn entry(slug: &'static str, status: u16, meaning: &'static str) -> Entry 
 }
 
 /// Every type of problem that there is. A test finds those that are missing.
-const CATALOGUE: [Entry; 24] = [
+const CATALOGUE: [Entry; 25] = [
     entry(
         "answer-not-kept",
         409,
@@ -90,6 +90,11 @@ const CATALOGUE: [Entry; 24] = [
         "publication-ended",
         409,
         "Every appliance of the publication has applied or rejected its revision already.",
+    ),
+    entry(
+        "sign-in-throttled",
+        429,
+        "Too many sign-ins from your address have failed. Try again after the time in Retry-After.",
     ),
     entry(
         "stale",

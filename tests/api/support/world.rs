@@ -2,11 +2,13 @@
 //! for each role.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use pinhole::access::seal::SecretKey;
@@ -53,6 +55,7 @@ pub(crate) struct World {
 pub(crate) struct Api {
     router: Router,
     token: Option<String>,
+    address: Option<SocketAddr>,
 }
 
 /// What the API answered.
@@ -88,12 +91,17 @@ impl World {
     /// The API as a signed-in user: `root`, `root-operator` (provider), `acme-admin`, `acme-operator`, `globex-admin`,
     /// `globex-operator`.
     pub(crate) fn api(&self, user: &str) -> Api {
-        Api { router: self.router.clone(), token: Some(self.prepared.tokens[user].clone()) }
+        Api { router: self.router.clone(), token: Some(self.prepared.tokens[user].clone()), address: None }
     }
 
     /// The API without a token.
     pub(crate) fn anonymous(&self) -> Api {
-        Api { router: self.router.clone(), token: None }
+        Api { router: self.router.clone(), token: None, address: None }
+    }
+
+    /// What the secrets in the database are sealed with.
+    pub(crate) fn secret_key(&self) -> &SecretKey {
+        &self.prepared.secret_key
     }
 
     /// The id of a tenant: `provider`, `acme` or `globex`.
@@ -105,11 +113,16 @@ impl World {
 impl Api {
     /// The same user on another controller.
     pub(crate) fn on(&self, router: Router) -> Self {
-        Self { router, token: self.token.clone() }
+        Self { router, ..self.clone() }
     }
 
     pub(crate) fn with_token(&self, token: &str) -> Self {
-        Self { router: self.router.clone(), token: Some(token.to_owned()) }
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// The same user from an address.
+    pub(crate) fn from(&self, address: &str) -> Self {
+        Self { address: Some(SocketAddr::new(address.parse().unwrap(), 1)), ..self.clone() }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -169,6 +182,9 @@ impl Api {
         }
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        if let Some(address) = self.address {
+            request = request.extension(ConnectInfo(address));
         }
         let request = request.body(Body::from(body)).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
@@ -243,7 +259,7 @@ async fn prepare() -> Prepared {
     let started = bootstrap::start(&store, &*clock, &secret_key, |_| Ok(())).await.unwrap();
     let first = started.first_login.unwrap();
     let state = AppState::new(store.clone(), clock, started.keys, started.authority).unwrap();
-    let api = Api { router: pinhole::http::router(state), token: None };
+    let api = Api { router: pinhole::http::router(state), token: None, address: None };
 
     let (mut ids, mut tokens) = (BTreeMap::new(), BTreeMap::new());
     tokens.insert("root".to_owned(), sign_in(&api, &first.username, first.password.reveal()).await);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use reqwest::header::{HeaderValue, IF_MATCH};
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Client, Method, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -173,17 +173,31 @@ impl Api {
         }
     }
 
+    /// Deletes something, whatever its version.
+    ///
+    /// # Errors
+    /// When the controller does not answer, or with what it says when it refuses.
+    pub async fn delete(&self, path: &str) -> anyhow::Result<()> {
+        self.request(Method::DELETE, path, None).await.map(drop)
+    }
+
     async fn send<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<T> {
+        let response = self.request(method, path, body).await?;
+        response.json().await.with_context(|| format!("{path}: the answer to it"))
+    }
+
+    async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Response> {
         let what = format!("{method} {path}");
         let url = format!("{}/v1/tenants/provider/{path}", self.base);
         let mut request = self.client.request(method, url).bearer_auth(&self.token);
+        request = request.header(IF_MATCH, HeaderValue::from_static("*"));
         if let Some(body) = body {
-            request = request.header(IF_MATCH, HeaderValue::from_static("*")).json(body);
+            request = request.json(body);
         }
         let response = request.send().await.with_context(|| what.clone())?;
         let status = response.status();
@@ -191,7 +205,7 @@ impl Api {
             let problem: Problem = response.json().await.with_context(|| format!("{what}: {status}"))?;
             bail!("{what}: {problem}");
         }
-        response.json().await.with_context(|| format!("{what}: the answer to it"))
+        Ok(response)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::access::token::Secret;
 use crate::app::{AppState, auth};
 use crate::domain::password::Password;
 use crate::error::{Error, GrantRefusal};
-use crate::http::extract::{Caller, FormBody, JsonBody, NoQuery};
+use crate::http::extract::{Address, Caller, FormBody, JsonBody, NoQuery};
 use crate::http::problem::Result;
 
 /// The endpoints under `/v1/auth`.
@@ -35,11 +35,15 @@ pub(in crate::http) fn well_known_routes() -> OpenApiRouter<AppState> {
 #[utoipa::path(post, path = "/token", tag = "auth", operation_id = "create_token", security(()),
     request_body(content = GrantInput, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "Tokens", body = TokenView)))]
-async fn token(State(state): State<AppState>, FormBody(fields): FormBody) -> Result<Response> {
+async fn token(
+    State(state): State<AppState>,
+    Address(address): Address,
+    FormBody(fields): FormBody,
+) -> Result<Response> {
     let tokens = match field(&fields, "grant_type")? {
         "password" => {
             let (username, password) = (field(&fields, "username")?, field(&fields, "password")?);
-            auth::password_grant(&state, username, Password::candidate(password.to_owned())).await?
+            auth::password_grant(&state, username, Password::candidate(password.to_owned()), address).await?
         }
         "refresh_token" => {
             let presented = Secret::presented(field(&fields, "refresh_token")?);
@@ -47,7 +51,7 @@ async fn token(State(state): State<AppState>, FormBody(fields): FormBody) -> Res
         }
         "client_credentials" => {
             let secret = Secret::presented(field(&fields, "client_secret")?);
-            auth::client_grant(&state, field(&fields, "client_id")?, &secret).await?
+            auth::client_grant(&state, field(&fields, "client_id")?, &secret, address).await?
         }
         _ => return Err(Error::Grant(GrantRefusal::UnsupportedGrantType).into()),
     };
