@@ -96,7 +96,7 @@ impl Listed<'_> {
         }
         let Some(text) = &self.query.search else { return };
         let pattern = like_pattern(text);
-        to.push(" AND (o.search LIKE lower(").push_bind(pattern.clone()).push(")");
+        to.push(" AND (o.search_key LIKE lower(").push_bind(pattern.clone()).push(")");
         let referred = self.kind.refers_to();
         if !referred.is_empty() {
             let kinds: Vec<&str> = referred.iter().map(|kind| kind.as_str()).collect();
