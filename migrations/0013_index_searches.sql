@@ -1,5 +1,5 @@
--- What a search looks at, in one text. Row-level security keeps text search off indexes (LIKE might tell of rows that are not to be
--- seen), so a search reads what one tenant has of one kind; with this it is one cheap comparison for each.
+-- What a search looks at, in one text. Row-level security keeps text search off indexes (its functions might tell of rows that are not
+-- to be seen), so a search reads what one tenant has of one kind; with this it is one cheap comparison for each.
 CREATE FUNCTION search_text(name text, description text, tags text[]) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN lower(name || E'\n' || description || E'\n' || array_to_string(tags, E'\n'));
 
