@@ -38,7 +38,7 @@ pub async fn clone(
     // The caller's role edits by default, or there would be no permit.
     let grants = scope.viewer.settle(kind, grants).unwrap_or_default();
     let document = draft.encode();
-    let clone = objects::add(&mut scope, &permit, draft, grants, &document).await?;
+    let clone = objects::add(&mut scope, &permit, draft, grants, &document, None).await?;
     objects::answer(scope, clone, finish).await
 }
 

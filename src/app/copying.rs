@@ -217,9 +217,8 @@ async fn copy_to(
                 let permit = matrix::authorize_create(&scope.viewer, source.kind())?;
                 let grants = scope.viewer.settle(source.kind(), source.grants.clone());
                 let grants = grants.ok_or(Error::Forbidden("nobody could change the copy"))?;
-                let copy = objects::add(&mut scope, &permit, draft, grants, &document).await?;
-                store::set_source(&mut scope.tx, &permit, copy.id, source.id).await?;
-                copy.id
+                let origin = Some(source.id);
+                objects::add(&mut scope, &permit, draft, grants, &document, origin).await?.id
             }
         };
         copies.insert(source.id, copy);

@@ -90,23 +90,27 @@ pub async fn create(mut scope: Scope, kind: Kind, mut document: Value, finish: F
     let mut report = Report::new();
     references::resolve(&mut scope, kind, &mut document, &mut report).await?;
     let (draft, grants) = decode(&scope.viewer, kind, &document, report)?;
-    let object = add(&mut scope, &permit, draft, grants.unwrap_or_default(), &document).await?;
+    let object = add(&mut scope, &permit, draft, grants.unwrap_or_default(), &document, None).await?;
     answer(scope, object, finish).await
 }
 
-/// Adds an object that a document describes.
+/// Adds an object that a document describes, a copy of another tenant's if that is given.
 pub(super) async fn add(
     scope: &mut Scope,
     permit: &Permit<Create>,
     draft: Draft,
     grants: Grants,
     document: &Value,
+    source: Option<ObjectId>,
 ) -> Result<Object> {
     let stamp = scope.stamp();
     let (id, version) = (ObjectId::generate(), Version::FIRST);
     let object = Object { id, draft, grants, version, created: stamp.clone(), updated: stamp };
     check(scope, &object, document).await?;
-    store::insert(&mut scope.tx, permit, &object).await?;
+    match source {
+        None => store::insert(&mut scope.tx, permit, &object).await?,
+        Some(source) => store::insert_copy(&mut scope.tx, permit, &object, source).await?,
+    }
     if object.kind() == Kind::Appliance {
         appliances::insert_state(&mut scope.tx, object.id).await?;
     }

@@ -215,3 +215,23 @@ async fn under_one_tenants_setting_nothing_of_another_can_be_written() {
         tx.rollback().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn an_enterprises_setting_reaches_no_tenant_but_itself() {
+    let world = World::new().await;
+    let mut connection = world.owner.connect().await.unwrap();
+    connection.execute("SET ROLE pinhole_app").await.unwrap();
+    let acme = world.tenant("acme");
+    let mut tx = connection.begin().await.unwrap();
+    let set = format!("SET LOCAL pinhole.tenant_id = '{acme}'; SET LOCAL pinhole.home_tenant_id = '{acme}'");
+    tx.execute(sqlx::raw_sql(AssertSqlSafe(set))).await.unwrap();
+    for statement in [
+        "UPDATE tenants SET own_defaults = '{\"service\": {\"enterprise_operator\": \"edit\"}}'",
+        "UPDATE tenants SET enterprise_defaults = '{}', defaults_version = defaults_version + 1",
+        "UPDATE tenants SET suspended_at = now()",
+    ] {
+        assert_eq!(tx.execute(statement).await.unwrap().rows_affected(), 1, "{statement}");
+    }
+    assert_eq!(tx.execute("DELETE FROM tenants").await.unwrap().rows_affected(), 0);
+    tx.rollback().await.unwrap();
+}

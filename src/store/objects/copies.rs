@@ -6,7 +6,6 @@ use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use super::row::ObjectRow;
 use super::{COLUMNS, uuids};
-use crate::access::permit::{Create, Permit};
 use crate::domain::object::Object;
 use crate::error::Result;
 use crate::ids::ObjectId;
@@ -30,24 +29,4 @@ pub async fn copies_regardless(tx: &mut TenantTx, of: &[ObjectId]) -> Result<BTr
         Ok((row.try_get("source_id")?, Object::try_from(ObjectRow::from_row(row)?)?))
     };
     rows.iter().map(copy).collect()
-}
-
-/// Writes down what a new object is a copy of.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn set_source(
-    tx: &mut TenantTx,
-    _: &Permit<Create>,
-    copy: ObjectId,
-    source: ObjectId,
-) -> Result<()> {
-    let tenant = tx.tenant();
-    sqlx::query("UPDATE objects SET source_id = $3 WHERE tenant_id = $1 AND id = $2")
-        .bind(tenant)
-        .bind(copy)
-        .bind(source)
-        .execute(tx.connection())
-        .await?;
-    Ok(())
 }

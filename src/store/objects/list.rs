@@ -4,7 +4,7 @@ use sqlx::types::Json;
 use sqlx::{Postgres, QueryBuilder};
 
 use super::row::ObjectRow;
-use super::{COLUMNS, like_pattern, uuids};
+use super::{COLUMNS, uuids};
 use crate::access::matrix::Viewer;
 use crate::domain::kind::Kind;
 use crate::domain::object::Object;
@@ -78,13 +78,11 @@ impl Listed<'_> {
     fn push_visible(&self, to: &mut QueryBuilder<Postgres>) {
         to.push("o.tenant_id = ").push_bind(self.tenant);
         to.push(" AND o.kind = ").push_bind(self.kind.as_str());
-        self.push_not_hidden(to, "o");
-    }
-
-    fn push_not_hidden(&self, to: &mut QueryBuilder<Postgres>, alias: &str) {
-        to.push(format!(" AND coalesce({alias}.permissions ->> ")).push_bind(self.viewer.role().as_str());
-        to.push(", ").push_bind(self.viewer.defaults().clone());
-        to.push(format!(" ->> {alias}.kind) <> 'hide'"));
+        // The default of the one kind as it is: looking it up for each row takes half of the time.
+        let role = self.viewer.role();
+        to.push(" AND coalesce(o.permissions ->> ").push_bind(role.as_str());
+        to.push(", ").push_bind(self.viewer.default_permission(role, self.kind).as_str());
+        to.push(") <> 'hide'");
     }
 
     fn push_wanted(&self, to: &mut QueryBuilder<Postgres>) {
@@ -95,8 +93,8 @@ impl Listed<'_> {
             to.push(" AND o.spec -> 'labels' @> ").push_bind(Json(self.query.labels.clone()));
         }
         let Some(text) = &self.query.search else { return };
-        let pattern = like_pattern(text);
-        to.push(" AND (o.search LIKE lower(").push_bind(pattern.clone()).push(")");
+        // Not LIKE, which would take escapes and is no faster.
+        to.push(" AND (strpos(o.search_key, lower(").push_bind(text.clone()).push(")) > 0");
         let referred = self.kind.refers_to();
         if !referred.is_empty() {
             let kinds: Vec<&str> = referred.iter().map(|kind| kind.as_str()).collect();
@@ -106,9 +104,10 @@ impl Listed<'_> {
             );
             to.push(" WHERE target.tenant_id = ").push_bind(self.tenant);
             to.push(" AND target.kind = ANY(").push_bind(kinds).push(")");
-            to.push(" AND target.name_key LIKE lower(").push_bind(pattern).push(")");
-            self.push_not_hidden(to, "target");
-            to.push(")");
+            to.push(" AND strpos(target.name_key, lower(").push_bind(text.clone()).push(")) > 0");
+            to.push(" AND coalesce(target.permissions ->> ").push_bind(self.viewer.role().as_str());
+            to.push(", ").push_bind(self.viewer.defaults().clone());
+            to.push(" ->> target.kind) <> 'hide')");
         }
         to.push(")");
     }

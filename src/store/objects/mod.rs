@@ -21,7 +21,7 @@ use crate::domain::reference::{ObjectRef, Ref};
 use crate::error::{Error, Result};
 use crate::ids::ObjectId;
 
-pub use self::copies::{copies_regardless, set_source};
+pub use self::copies::copies_regardless;
 pub use self::list::list;
 pub use self::relations::{
     Related, Uses, existing, policies_listening_on, reachable_regardless, references, resolve,
@@ -80,14 +80,36 @@ pub async fn find(
 /// # Errors
 /// [`Error::NameTaken`], or the database does not answer.
 pub async fn insert(tx: &mut TenantTx, permit: &Permit<Create>, object: &Object) -> Result<()> {
+    insert_from(tx, permit, object, None).await
+}
+
+/// Adds an object that is a copy of another tenant's.
+///
+/// # Errors
+/// [`Error::NameTaken`], or the database does not answer.
+pub async fn insert_copy(
+    tx: &mut TenantTx,
+    permit: &Permit<Create>,
+    object: &Object,
+    source: ObjectId,
+) -> Result<()> {
+    insert_from(tx, permit, object, Some(source)).await
+}
+
+async fn insert_from(
+    tx: &mut TenantTx,
+    permit: &Permit<Create>,
+    object: &Object,
+    source: Option<ObjectId>,
+) -> Result<()> {
     if permit.target() != object.kind() {
         return Err(Error::Internal("a permit for another kind".to_owned()));
     }
     let tenant = tx.tenant();
     sqlx::query(
         "INSERT INTO objects (id, tenant_id, kind, name, description, tags, spec, permissions, version, created_at,
-                              created_by, updated_at, updated_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                              created_by, updated_at, updated_by, source_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
     .bind(object.id)
     .bind(tenant)
@@ -102,6 +124,7 @@ pub async fn insert(tx: &mut TenantTx, permit: &Permit<Create>, object: &Object)
     .bind(object.created.by.as_ref().map(Json))
     .bind(object.updated.at)
     .bind(object.updated.by.as_ref().map(Json))
+    .bind(source)
     .execute(tx.connection())
     .await
     .map_err(|error| taken(error, object))?;
