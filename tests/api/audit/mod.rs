@@ -99,7 +99,7 @@ async fn changes(world: &World) -> Vec<Change> {
         body["name"] = json!("second");
         changes.push(change(Method::POST, &collection, list, Some(body.clone())));
         body["name"] = json!("renamed");
-        changes.push(change(Method::PUT, &template, path.clone(), Some(body)));
+        changes.push(change(Method::PUT, &template, path.clone(), Some(body.clone())));
         changes.push(change(Method::PATCH, &template, path.clone(), Some(json!({"description": "x"}))));
         let restored =
             (format!("{template}/versions/{{version}}/restore"), format!("{path}/versions/1/restore"));
@@ -115,6 +115,13 @@ async fn changes(world: &World) -> Vec<Change> {
             permissions,
         ));
         changes.push(change(Method::DELETE, &template, path, None));
+        // Appliances are one tenant's only.
+        if plural != "appliances" {
+            body["name"] = json!("copied");
+            let id = create(&root, "provider", plural, &body).await;
+            let copied = (format!("{template}/copy"), format!("/v1/tenants/provider/{plural}/{id}/copy"));
+            changes.push(change(Method::POST, &copied.0, copied.1, Some(json!({"tenants": ["acme"]}))));
+        }
     }
     let policy = create(&root, "acme", "alg-policies", &json!({"name": "p"})).await;
     create(&root, "acme", "master-profiles", &json!({"name": "mp", "kind": "basic"})).await;
@@ -243,6 +250,19 @@ async fn an_entry_says_who_what_when_and_from_where() {
     for query in ["cursor=x", "cursor=-1", "per_page=0", "from=x", "page=1", "q=a&q=b"] {
         api.get(&format!("{AUDIT}?{query}")).await.problem(400, "bad-parameter");
     }
+}
+
+#[tokio::test]
+async fn an_enterprise_sees_who_changed_its_permission_defaults() {
+    let world = World::new().await;
+    let path = "/v1/tenants/acme/permission-defaults";
+    let less = json!({"defaults": {"service": {"enterprise_operator": "hide"}}});
+    world.api("root").put(path, &less).await.expect(200);
+    let newest = entries(&world.api("acme-admin"), AUDIT).await.remove(0);
+    assert_eq!(newest["action"], "change_permission_defaults");
+    assert_eq!(newest["actor"]["name"], "admin");
+    assert_eq!(newest["after"]["own_defaults"]["service"]["enterprise_operator"], "hide");
+    assert_eq!(entries(&world.api("globex-admin"), "/v1/tenants/globex/audit?q=defaults").await.len(), 0);
 }
 
 #[tokio::test]
