@@ -1,4 +1,4 @@
-.PHONY: run test lint bench bench-api
+.PHONY: run test fuzz-api lint bench bench-api
 
 # ONCE=1 ends after the demonstration.
 run:
@@ -12,6 +12,12 @@ test:
 	cargo test --locked --workspace --doc --quiet
 	scripts/with-namespaces cargo test --locked --workspace --tests
 	scripts/check-client
+	scripts/fuzz-api 2 1
+
+# Holds the API against its document: EXAMPLES of each operation, SEED to repeat a run.
+fuzz-api:
+	@scripts/install test
+	scripts/fuzz-api $(or $(EXAMPLES),100) $(SEED)
 
 lint:
 	scripts/lint

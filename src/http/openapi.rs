@@ -5,7 +5,7 @@ mod examples;
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
-use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
@@ -142,6 +142,7 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
         parameters.push(parameter("label", ParameterIn::Query, false, detail));
     }
     let own = operation.parameters.take().unwrap_or_default();
+    let own = own.into_iter().map(without_zeros);
     operation.parameters = Some(parameters.into_iter().map(RefOr::T).chain(own).collect());
 
     respond(operation, "400", "The body is no JSON, or a parameter does not parse");
@@ -196,16 +197,22 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
     respond(operation, "503", "The database does not answer; see Retry-After");
 }
 
-fn parameter(
-    name: &str,
-    place: ParameterIn,
-    required: bool,
-    description: &str,
-) -> utoipa::openapi::path::Parameter {
+/// Says of a text in the query what Postgres says of every text.
+fn without_zeros(parameter: RefOr<Parameter>) -> RefOr<Parameter> {
+    let RefOr::T(mut parameter) = parameter else { return parameter };
+    let free = ["q", "tag", "object", "actor"].contains(&parameter.name.as_str());
+    if let (true, Some(RefOr::T(Schema::Object(schema)))) = (free, &mut parameter.schema) {
+        schema.pattern.get_or_insert_with(|| "^[^\\x00]*$".to_owned());
+    }
+    RefOr::T(parameter)
+}
+
+fn parameter(name: &str, place: ParameterIn, required: bool, description: &str) -> Parameter {
     let (pattern, example) = match name {
         "If-Match" | "If-None-Match" => (Some(ENTITY_TAGS), "\"1\""),
         "Idempotency-Key" => (Some("^[!#-~]{1,255}$"), "8e03978e-40d5-43dd-bc93-6894a57f9324"),
         "tenant" => (None, "acme"),
+        "version" => (None, "1"),
         _ => (None, "name:example"),
     };
     let string = || ObjectBuilder::new().schema_type(Type::String);

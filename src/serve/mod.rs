@@ -101,7 +101,7 @@ async fn serve(
     let mut servers = JoinSet::new();
     let router = gate.router().into_make_service_with_connect_info::<SocketAddr>();
     servers.spawn(async move {
-        axum::serve(listeners.http, router.into_make_service_with_connect_info::<SocketAddr>())
+        axum::serve(listeners.http, router)
             .with_graceful_shutdown(http_stopped)
             .await
             .context("the REST API failed")

@@ -19,7 +19,7 @@ const EDITS: usize = 4;
 fn on_two(world: &World, user: &str) -> [Api; 2] {
     let store = Store::connect_lazily(world.owner.clone());
     let clock = Arc::<ShiftedClock>::clone(&world.clock);
-    let state = AppState::new(store, clock, world.state.keys.clone()).unwrap();
+    let state = AppState::new(store, clock, world.state.keys.clone(), world.state.authority.clone()).unwrap();
     [world.api(user), world.api(user).on(pinhole::http::router(state))]
 }
 

@@ -62,6 +62,8 @@ pub(in crate::http) struct Against(pub(in crate::http) Version);
 /// The items of a reading when the caller does not say, and the most of them.
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
+/// The highest number to go on after: what the document says, since many a client has no higher one.
+const MAX_AFTER: u64 = i64::MAX.unsigned_abs();
 
 /// No parameters.
 #[derive(Debug)]
@@ -173,8 +175,8 @@ impl FromRequestParts<AppState> for After {
         for (name, value) in parameters(parts)? {
             match name.as_str() {
                 "after" => {
-                    let after = value.parse().map_err(|_| bad(name, "is to be a number"))?;
-                    wanted.after = Some(after);
+                    let after = value.parse().ok().filter(|after| *after <= MAX_AFTER);
+                    wanted.after = Some(after.ok_or_else(|| bad(name, "is to be a number below 2^63"))?);
                 }
                 "limit" => {
                     let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));

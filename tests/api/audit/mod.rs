@@ -276,6 +276,19 @@ async fn an_entry_says_who_what_when_and_from_where() {
 }
 
 #[tokio::test]
+async fn an_enterprise_sees_who_changed_its_permission_defaults() {
+    let world = World::new().await;
+    let path = "/v1/tenants/acme/permission-defaults";
+    let less = json!({"defaults": {"service": {"enterprise_operator": "hide"}}});
+    world.api("root").put(path, &less).await.expect(200);
+    let newest = entries(&world.api("acme-admin"), AUDIT).await.remove(0);
+    assert_eq!(newest["action"], "change_permission_defaults");
+    assert_eq!(newest["actor"]["name"], "admin");
+    assert_eq!(newest["after"]["own_defaults"]["service"]["enterprise_operator"], "hide");
+    assert_eq!(entries(&world.api("globex-admin"), "/v1/tenants/globex/audit?q=defaults").await.len(), 0);
+}
+
+#[tokio::test]
 async fn pages_and_lines_have_every_entry_once() {
     let world = World::new().await;
     let api = world.api("acme-admin");
