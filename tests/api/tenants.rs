@@ -166,7 +166,8 @@ async fn a_cascade_says_what_goes_and_takes_it_along() {
         "publications",
         "revisions",
         "appliance_states",
-        "gateway_tokens",
+        "join_tokens",
+        "gateway_certificates",
     ] {
         let count = format!("SELECT count(*) FROM {table} WHERE tenant_id = '{}'", world.tenant("acme"));
         let left: i64 = sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut owner).await.unwrap();

@@ -1,15 +1,15 @@
 //! Where a request comes from.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use crate::app::AppState;
+use crate::origin::Origin;
 
-/// The other end of the connection; `None` when there is no connection. Headers that proxies add are not looked at, as
-/// anybody can send them.
+/// The client's address, as the audit and the rate limit know it; `None` when there is no connection.
 #[derive(Debug)]
 pub(in crate::http) struct Address(pub(in crate::http) Option<IpAddr>);
 
@@ -17,7 +17,6 @@ impl FromRequestParts<AppState> for Address {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Infallible> {
-        let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        Ok(Self(connection.map(|ConnectInfo(address)| address.ip())))
+        Ok(Self(parts.extensions.get::<Origin>().and_then(|origin| origin.client)))
     }
 }
