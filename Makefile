@@ -9,10 +9,10 @@ run:
 test:
 	@scripts/install test
 	scripts/lint
-	cargo test --locked --workspace --doc --quiet
-	scripts/with-namespaces cargo test --locked --workspace --tests
 	scripts/check-client
 	scripts/fuzz-api 2 1
+	cargo test --locked --workspace --doc --quiet
+	scripts/with-namespaces cargo test --locked --workspace --tests
 
 # Holds the API against its document: EXAMPLES of each operation, SEED to repeat a run.
 fuzz-api:
