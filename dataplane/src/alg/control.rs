@@ -199,7 +199,7 @@ impl ControlStream {
             let held = self.stream(direction).let_go();
             let late = self.stream(direction).become_opaque();
             for run in held.into_iter().chain(late) {
-                self.craft(direction, &run);
+                self.craft(direction, run);
             }
         }
     }
@@ -296,27 +296,19 @@ impl ControlStream {
     }
 
     /// Sends a run of bytes in its sender's name, in pieces that fit any path.
-    fn craft(&mut self, direction: Direction, run: &Run) {
+    fn craft(&mut self, direction: Direction, run: Run) {
         let stream = self.stream_ref(direction);
         let Some((ack, window)) = stream.sender.told else { return };
-        let timestamps = stream.sender.timestamps;
-        let mut from = run.from;
-        let mut rest = run.bytes.as_slice();
-        loop {
-            let (piece, after) = rest.split_at_checked(SAFE_SEGMENT).unwrap_or((rest, &[]));
-            let fin = run.fin && after.is_empty();
-            if piece.is_empty() && !fin {
-                return;
-            }
-            let seq = self.stream_ref(direction).seq(from);
-            let payload = piece.to_vec();
-            self.crafted.push_back(CraftedSegment { direction, seq, ack, window, fin, timestamps, payload });
-            from += distance(piece.len());
-            rest = after;
-            if rest.is_empty() {
-                return;
-            }
-        }
+        let whole = CraftedSegment {
+            direction,
+            seq: stream.seq(run.from),
+            ack,
+            window,
+            fin: run.fin,
+            timestamps: stream.sender.timestamps,
+            payload: run.bytes,
+        };
+        self.crafted.extend(whole.cut(SAFE_SEGMENT));
     }
 
     /// Translates a SACK block carried by a segment of `direction` to what its receiver sent; `None` where
@@ -350,7 +342,7 @@ impl ControlStream {
         }
         for direction in [Direction::Original, Direction::Reply] {
             if let Some(run) = self.stream(direction).repeat(now) {
-                self.craft(direction, &run);
+                self.craft(direction, run);
             }
             self.stream(direction).arm_repeat(now);
         }

@@ -86,3 +86,22 @@ pub struct CraftedSegment {
     /// The payload; empty for a pure acknowledgement.
     pub payload: Vec<u8>,
 }
+
+impl CraftedSegment {
+    /// Cuts the segment into some with at most `longest` bytes of payload each; the FIN goes with the last. Of nothing
+    /// to send nothing is left.
+    pub(crate) fn cut(self, longest: usize) -> Vec<Self> {
+        if self.payload.is_empty() {
+            return if self.fin { vec![self] } else { Vec::new() };
+        }
+        let mut seq = self.seq;
+        let mut pieces = self.payload.chunks(longest.max(1)).peekable();
+        let mut segments = Vec::new();
+        while let Some(piece) = pieces.next() {
+            let fin = self.fin && pieces.peek().is_none();
+            segments.push(Self { seq, fin, payload: piece.to_vec(), ..self });
+            seq = seq.wrapping_add(u32::try_from(piece.len()).unwrap_or(0));
+        }
+        segments
+    }
+}

@@ -35,23 +35,16 @@ impl Rest {
         parsed: &Parsed,
     ) -> Vec<CraftedSegment> {
         let header = packet.bytes().get(parsed.transport_at..).unwrap_or_default();
-        let timestamps = tcp::options(header).timestamps.map(|(value, echo)| TcpTimestamps { value, echo });
-        let window = tcp::window(header);
-        let (mut seq, mut segments) = (self.seq, Vec::new());
-        let mut pieces = self.payload.chunks(self.piece.max(1)).peekable();
-        while let Some(piece) = pieces.next() {
-            segments.push(CraftedSegment {
-                direction,
-                seq,
-                ack: self.ack,
-                window,
-                fin: self.fin && pieces.peek().is_none(),
-                timestamps,
-                payload: piece.to_vec(),
-            });
-            seq = seq.wrapping_add(u32::try_from(piece.len()).unwrap_or(0));
-        }
-        segments
+        let whole = CraftedSegment {
+            direction,
+            seq: self.seq,
+            ack: self.ack,
+            window: tcp::window(header),
+            fin: self.fin,
+            timestamps: tcp::options(header).timestamps.map(|(value, echo)| TcpTimestamps { value, echo }),
+            payload: self.payload,
+        };
+        whole.cut(self.piece)
     }
 }
 
