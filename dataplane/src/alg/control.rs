@@ -23,8 +23,6 @@ pub struct ControlStream {
     helper: Option<Helper>,
     original: Stream,
     reply: Stream,
-    /// When held bytes are let go.
-    hold_until: Option<Timestamp>,
     crafted: VecDeque<CraftedSegment>,
 }
 
@@ -37,7 +35,6 @@ impl ControlStream {
             helper: Helper::new(protocol),
             original: Stream::default(),
             reply: Stream::default(),
-            hold_until: None,
             crafted: VecDeque::new(),
         };
         if control.helper.is_none() {
@@ -115,8 +112,8 @@ impl ControlStream {
             }
             Placement::Read(first) => {
                 self.inspect(direction, arbiter);
-                self.set_hold(now);
                 let stream = self.stream(direction);
+                stream.set_hold(now.saturating_add(CONTROL_HOLD));
                 stream.arm_repeat(now);
                 let run = stream.run_from(first);
                 let verdict = self.send_on(direction, segment, from, run, ack, news);
@@ -194,7 +191,6 @@ impl ControlStream {
     /// Passes both directions unread from here on.
     fn make_opaque(&mut self) {
         self.helper = None;
-        self.hold_until = None;
         for direction in [Direction::Original, Direction::Reply] {
             let held = self.stream(direction).let_go();
             let late = self.stream(direction).become_opaque();
@@ -259,12 +255,6 @@ impl ControlStream {
         let seq = self.stream(direction).next_seq();
         let payload = (!segment.payload.is_empty()).then(Vec::new);
         SegmentVerdict::Forward(Rewritten { seq, ack, urgent: None, fin: false, push: false, payload })
-    }
-
-    /// Sets the time limit of an incomplete message; each new byte of it starts the time again.
-    fn set_hold(&mut self, now: Timestamp) {
-        let holds = self.original.held_len() + self.reply.held_len() > 0;
-        self.hold_until = holds.then(|| now.saturating_add(CONTROL_HOLD));
     }
 
     fn promise(&mut self, direction: Direction) {
@@ -336,7 +326,8 @@ impl ControlStream {
 
     /// Releases what was held too long and sends again what was acknowledged on the receiver's behalf.
     pub fn handle_timeout(&mut self, arbiter: &mut impl Arbiter, now: Timestamp) {
-        if self.hold_until.is_some_and(|until| until <= now) {
+        let holds = [self.original.held_until(), self.reply.held_until()];
+        if holds.into_iter().flatten().any(|until| until <= now) {
             self.make_opaque();
             arbiter.report(Report::Opaque { reason: OpaqueReason::HeldTooLong });
         }
@@ -350,7 +341,8 @@ impl ControlStream {
 
     /// Returns when [`Self::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        [self.hold_until, self.original.repeat_at(), self.reply.repeat_at()].into_iter().flatten().min()
+        let streams = [&self.original, &self.reply];
+        streams.into_iter().flat_map(|stream| [stream.held_until(), stream.repeat_at()]).flatten().min()
     }
 
     /// Returns the next segment that the stream itself has to send, in sending order.

@@ -72,8 +72,11 @@ fn lines_beyond_the_limit_end_the_reading() {
 #[test]
 fn more_commands_than_can_be_told_apart_end_the_reading() {
     let mut pipe = Pipe::new(Side::Client);
-    pipe.client(&"NOOP\r\n".repeat(300));
+    pipe.client(&"NOOP\r\n".repeat(256));
+    assert!(pipe.arbiter.opaque.is_empty());
+    assert_eq!(pipe.client(PORT), PORT);
     assert_eq!(pipe.arbiter.opaque, [OpaqueReason::Stream]);
+    assert!(pipe.arbiter.opened.is_empty() && pipe.arbiter.rewritten.is_empty(), "as it was passed");
 }
 
 #[test]
@@ -90,6 +93,17 @@ fn a_message_that_never_ends_is_let_go_as_it_is() {
     assert_eq!(pipe.arbiter.opaque, [OpaqueReason::HeldTooLong]);
     assert_eq!(pipe.client(",195,80\r\n"), ",195,80\r\n");
     assert!(pipe.arbiter.opened.is_empty());
+}
+
+#[test]
+fn what_the_other_end_says_holds_nothing_longer() {
+    let mut pipe = Pipe::new(Side::Client);
+    pipe.client("PORT 10,0,0");
+    pipe.advance(Duration::from_secs(29));
+    pipe.server("200 still here\r\n");
+    pipe.advance(Duration::from_secs(1));
+    assert_eq!(pipe.hear_crafted(Direction::Original), b"PORT 10,0,0");
+    assert_eq!(pipe.arbiter.opaque, [OpaqueReason::HeldTooLong]);
 }
 
 #[test]

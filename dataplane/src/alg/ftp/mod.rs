@@ -88,6 +88,14 @@ impl Ftp {
         if fresh && command == Command::Unknown {
             return Step::Opaque(OpaqueReason::NotTheProtocol);
         }
+        if command == Command::Empty {
+            // No server answers it.
+            return take(line.length, None);
+        }
+        if self.pending.len() >= MAX_FTP_PENDING {
+            // Replies could no longer be told apart, so nothing more may open.
+            return Step::Opaque(OpaqueReason::Stream);
+        }
         let (pending, replacement) = match command {
             Command::Active(announcement) => {
                 let outcome = self.announce(&announcement, &line, view, ends, arbiter);
@@ -108,13 +116,8 @@ impl Ftp {
             }
             Command::Auth => (Pending::Auth, None),
             Command::Quit => (Pending::Quit, None),
-            Command::Empty => return take(line.length, None),
-            Command::Other | Command::Unknown => (Pending::Other, None),
+            Command::Other | Command::Unknown | Command::Empty => (Pending::Other, None),
         };
-        if self.pending.len() >= MAX_FTP_PENDING {
-            // Replies could no longer be told apart.
-            return Step::Opaque(OpaqueReason::Stream);
-        }
         self.pending.push_back(pending);
         take(line.length, replacement)
     }

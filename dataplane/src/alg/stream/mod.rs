@@ -80,6 +80,8 @@ pub(super) struct Stream {
     read: Position,
     /// The last bytes read, which are part of a message that is not complete.
     held: Vec<u8>,
+    /// When they are let go.
+    held_until: Option<Timestamp>,
     /// Everything before this received position was sent on.
     written: Position,
     /// What was sent on and is not acknowledged.
@@ -254,9 +256,14 @@ impl Stream {
         self.released()
     }
 
-    /// Returns how many bytes are held.
-    pub(super) fn held_len(&self) -> usize {
-        self.held.len()
+    /// Sets the time limit of what is held, if anything; to be called with each new byte, which starts the time again.
+    pub(super) fn set_hold(&mut self, until: Timestamp) {
+        self.held_until = (!self.held.is_empty()).then_some(until);
+    }
+
+    /// Returns when what is held has been held too long.
+    pub(super) fn held_until(&self) -> Option<Timestamp> {
+        self.held_until
     }
 
     /// Whether the sender's FIN was read.
@@ -318,6 +325,7 @@ impl Stream {
     /// Sends on what is held, as it is.
     pub(super) fn let_go(&mut self) -> Option<Run> {
         let held = self.take_held();
+        self.held_until = None;
         if held.is_empty() {
             return None;
         }
