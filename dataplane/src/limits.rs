@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::time::Tick;
+
 /// Longest IPv4 packet (RFC 791, total length).
 pub const MAX_PACKET: usize = 65_535;
 /// Lowest port that a subscriber's announced session may use (RFC 2577, section 3).
@@ -102,6 +104,33 @@ impl Default for Timeouts {
             udp: Duration::from_secs(300),
             udp_one_way: Duration::from_secs(60),
             icmp: Duration::from_secs(60),
+        }
+    }
+}
+
+/// [`Timeouts`] in the grain of the session table.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct IdleTicks {
+    /// TCP, open.
+    pub tcp_established: Tick,
+    /// TCP, opening or closing.
+    pub tcp_transitory: Tick,
+    /// UDP, answered.
+    pub udp: Tick,
+    /// UDP, not answered.
+    pub udp_one_way: Tick,
+    /// ICMP queries.
+    pub icmp: Tick,
+}
+
+impl From<&Timeouts> for IdleTicks {
+    fn from(timeouts: &Timeouts) -> Self {
+        Self {
+            tcp_established: Tick::after(timeouts.tcp_established),
+            tcp_transitory: Tick::after(timeouts.tcp_transitory),
+            udp: Tick::after(timeouts.udp),
+            udp_one_way: Tick::after(timeouts.udp_one_way),
+            icmp: Tick::after(timeouts.icmp),
         }
     }
 }

@@ -36,9 +36,11 @@ impl Rng {
     }
 }
 
-/// Derives the half of the seed that keys the tables' hashes, so that they share nothing with the ports' numbers.
-pub(crate) fn table_key(seed: &Seed) -> (u64, u64) {
-    key_from(seed, 16)
+/// Derives the seed of the tables' hashes from the other half, so that they share nothing with the ports' numbers.
+pub(crate) fn table_seed(seed: &Seed) -> Seed {
+    let mut turned = *seed;
+    turned.rotate_left(16);
+    turned
 }
 
 fn key_from(seed: &Seed, at: usize) -> (u64, u64) {

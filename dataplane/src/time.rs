@@ -31,3 +31,35 @@ impl Timestamp {
         Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
     }
 }
+
+/// Time in sixteenths of a second, what sessions keep: fine beside any timeout, and 32 bits of it last for eight years.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Tick(u32);
+
+const TICK_NANOS: u64 = 1_000_000_000 / 16;
+
+impl Tick {
+    /// The clock's zero.
+    pub const ZERO: Self = Self(0);
+
+    /// Returns the first tick at or after a time.
+    pub fn at(time: Timestamp) -> Self {
+        Self(u32::try_from(time.as_nanos().div_ceil(TICK_NANOS)).unwrap_or(u32::MAX))
+    }
+
+    /// Returns the tick that is this long after the clock's zero, rounded up.
+    pub fn after(duration: Duration) -> Self {
+        Self::at(Timestamp::ZERO.saturating_add(duration))
+    }
+
+    /// Returns this tick as a time.
+    pub const fn timestamp(self) -> Timestamp {
+        Timestamp(self.0 as u64 * TICK_NANOS)
+    }
+
+    /// Returns this tick plus what lies between the clock's zero and `other`.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}

@@ -26,7 +26,9 @@ impl Direction {
 }
 
 /// The transports that are translated.
+// As wide as a word, so that a key has no gaps and is copied in one piece.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[repr(u32)]
 pub enum Protocol {
     /// TCP (RFC 9293).
     Tcp,
@@ -86,6 +88,52 @@ impl Tuple {
     /// Returns the destination as an endpoint.
     pub const fn destination_endpoint(self) -> Endpoint {
         Endpoint::new(IpAddr::V4(self.destination), self.destination_port)
+    }
+}
+
+/// A [`Tuple`] as it lies in a packet: what tables compare and hash without turning a byte.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Key {
+    /// The transport.
+    pub protocol: Protocol,
+    /// Source address, destination address, and both ports, the source's first; each the packet's own four bytes.
+    pub words: [u32; 3],
+}
+
+impl Key {
+    /// Returns the key of an answer to this packet.
+    #[must_use]
+    #[inline(always)]
+    pub const fn reversed(self) -> Self {
+        let [source, destination, ports] = self.words;
+        Self { protocol: self.protocol, words: [destination, source, ports.rotate_left(16)] }
+    }
+
+    /// Returns the tuple.
+    pub const fn tuple(self) -> Tuple {
+        let [source, destination, ports] = self.words;
+        let [a, b, c, d] = ports.to_ne_bytes();
+        Tuple {
+            protocol: self.protocol,
+            source: Ipv4Addr::from_octets(source.to_ne_bytes()),
+            source_port: u16::from_be_bytes([a, b]),
+            destination: Ipv4Addr::from_octets(destination.to_ne_bytes()),
+            destination_port: u16::from_be_bytes([c, d]),
+        }
+    }
+}
+
+impl From<Tuple> for Key {
+    fn from(tuple: Tuple) -> Self {
+        let ([a, b], [c, d]) = (tuple.source_port.to_be_bytes(), tuple.destination_port.to_be_bytes());
+        Self {
+            protocol: tuple.protocol,
+            words: [
+                u32::from_ne_bytes(tuple.source.octets()),
+                u32::from_ne_bytes(tuple.destination.octets()),
+                u32::from_ne_bytes([a, b, c, d]),
+            ],
+        }
     }
 }
 

@@ -13,7 +13,8 @@ use self::dispatch::{FlowPorts, dispatch};
 use crate::addr::{Ipv4Prefix, Realm};
 use crate::alg::{AlgProtocol, Transport};
 use crate::limits::{
-    MAX_INSIDE_PREFIXES, MAX_POOL_ADDRESSES, MAX_RANGES_PER_SERVICE, MAX_SERVICES_PER_ALG, Timeouts,
+    IdleTicks, MAX_INSIDE_PREFIXES, MAX_POOL_ADDRESSES, MAX_RANGES_PER_SERVICE, MAX_SERVICES_PER_ALG,
+    Timeouts,
 };
 
 /// An inclusive range of ports, 1 to 65535.
@@ -144,6 +145,7 @@ pub struct ConfigError {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Snapshot {
     config: Config,
+    idle: IdleTicks,
 }
 
 /// Lowest MTU of IPv4 (RFC 791).
@@ -162,12 +164,18 @@ impl Snapshot {
         if config.mtu < MIN_MTU {
             errors.push(error("mtu", format!("is below {MIN_MTU}")));
         }
-        if errors.is_empty() { Ok(Self { config }) } else { Err(errors) }
+        let idle = IdleTicks::from(&config.timeouts);
+        if errors.is_empty() { Ok(Self { config, idle }) } else { Err(errors) }
     }
 
     /// Returns the configuration as given.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Returns the idle times.
+    pub const fn idle(&self) -> &IdleTicks {
+        &self.idle
     }
 
     /// Whether an address is a subscriber's.

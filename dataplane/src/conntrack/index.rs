@@ -1,27 +1,68 @@
-//! Open-addressing hash index from keys that live elsewhere to `u32` values; all memory is taken at the start.
+//! Hash index from keys that live elsewhere to `u32` values: buckets of one cache line, all memory taken at the start.
 
-/// One place of the index: the key's hash and the value, [`EMPTY`] where there is none.
+/// Entries of a bucket.
+const PLACES: usize = 15;
+/// No bucket is filled on average beyond this many entries in [`LOAD_BASE`] places.
+const LOAD: usize = 85;
+const LOAD_BASE: usize = 100;
+/// The place is free.
+const FREE: u32 = 0;
+/// A bit for each place.
+const ALL_PLACES: u32 = (1 << PLACES) - 1;
+
+/// One cache line. A place holds the value plus one in its low bits and bits of the key's hash above, as many as there
+/// is room for; so most places that hold another key are told apart without looking at that key.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
-    hash: u32,
-    value: u32,
+#[repr(C, align(64))]
+struct Bucket {
+    /// The places, and last how many entries found this bucket full on their way and stand in a later one; while that
+    /// is 0 no search goes on. In one array, since sixteen words are compared faster than fifteen.
+    words: [u32; PLACES + 1],
 }
 
-const EMPTY: u32 = u32::MAX;
+impl Bucket {
+    const EMPTY: Self = Self { words: [FREE; PLACES + 1] };
 
-/// The index: linear probing at a load of at most one half, removal by shifting back, so it never degrades.
+    fn places(&self) -> &[u32; PLACES] {
+        let (places, _) = self.words.split_first_chunk().unwrap_or((&[FREE; PLACES], &[]));
+        places
+    }
+
+    fn places_mut(&mut self) -> impl Iterator<Item = &mut u32> {
+        self.words.iter_mut().take(PLACES)
+    }
+
+    const fn passed(&self) -> u32 {
+        let [.., passed] = self.words;
+        passed
+    }
+
+    const fn passed_mut(&mut self) -> &mut u32 {
+        let [.., passed] = &mut self.words;
+        passed
+    }
+}
+
+/// The index. An entry stands in its home bucket or, when that is full, in the first later one with room; each
+/// bucket counts who went on, so removal leaves no marks and the index never degrades.
 #[derive(Debug)]
 pub struct Index {
-    slots: Vec<Slot>,
-    mask: usize,
+    buckets: Vec<Bucket>,
+    capacity: usize,
     length: usize,
+    /// The bits of a place that hold the value plus one; those above are of the hash.
+    value_mask: u32,
 }
 
 impl Index {
-    /// Makes an index for at most `entries` entries.
-    pub fn new(entries: usize) -> Self {
-        let capacity = entries.saturating_mul(2).max(8).next_power_of_two();
-        Self { slots: vec![Slot { hash: 0, value: EMPTY }; capacity], mask: capacity - 1, length: 0 }
+    /// Makes an index for at most `entries` entries with values below `values`.
+    pub fn new(entries: usize, values: u32) -> Self {
+        let buckets = entries.saturating_mul(LOAD_BASE).div_ceil(LOAD * PLACES).max(1);
+        // Two, so that a search that goes on always comes to another bucket.
+        let buckets = buckets.max(2);
+        let value_bits = u32::BITS - values.leading_zeros();
+        let value_mask = u32::MAX.checked_shr(u32::BITS - value_bits).unwrap_or(0);
+        Self { buckets: vec![Bucket::EMPTY; buckets], capacity: entries, length: 0, value_mask }
     }
 
     /// Returns the number of entries.
@@ -34,83 +75,131 @@ impl Index {
         self.length == 0
     }
 
+    /// Returns a value whose key may have this hash, likely the right one if there is one; mostly reads one cache
+    /// line, so it also brings that line near for [`Self::lookup`].
+    #[inline(always)]
+    pub fn guess(&self, hash: u32) -> Option<u32> {
+        let at = self.home(hash);
+        let bucket = self.buckets.get(at)?;
+        let candidates = self.candidates(bucket, hash);
+        if candidates == 0 && bucket.passed() > 0 {
+            return self.guess_after(at, hash);
+        }
+        self.value(bucket, candidates)
+    }
+
+    #[cold]
+    fn guess_after(&self, home: usize, hash: u32) -> Option<u32> {
+        let bucket = self.buckets.get(self.after(home))?;
+        self.value(bucket, self.candidates(bucket, hash))
+    }
+
     /// Finds the value with this hash that `is_key` recognises.
     pub fn lookup(&self, hash: u32, is_key: impl Fn(u32) -> bool) -> Option<u32> {
         let mut at = self.home(hash);
-        loop {
-            let slot = self.slots.get(at)?;
-            if slot.value == EMPTY {
+        for _ in 0..self.buckets.len() {
+            let bucket = self.buckets.get(at)?;
+            let mut candidates = self.candidates(bucket, hash) & ALL_PLACES;
+            while let Some(value) = self.value(bucket, candidates) {
+                if is_key(value) {
+                    return Some(value);
+                }
+                candidates &= candidates.wrapping_sub(1);
+            }
+            if bucket.passed() == 0 {
                 return None;
             }
-            if slot.hash == hash && is_key(slot.value) {
-                return Some(slot.value);
-            }
-            at = (at + 1) & self.mask;
+            at = self.after(at);
         }
+        None
     }
 
-    /// Inserts a value whose key is not there yet; `false` when the index is as full as it may be.
+    /// Inserts a value whose key is not there yet; `false` when the index is full or the value too great.
     #[must_use]
     pub fn insert(&mut self, hash: u32, value: u32) -> bool {
-        if self.length * 2 >= self.slots.len() || value == EMPTY {
+        if self.length >= self.capacity || value >= self.value_mask {
             return false;
         }
+        let entry = (hash & !self.value_mask) | (value + 1);
         let mut at = self.home(hash);
-        while let Some(slot) = self.slots.get_mut(at) {
-            if slot.value == EMPTY {
-                *slot = Slot { hash, value };
+        // There is room, as the capacity is below the number of places.
+        while let Some(bucket) = self.buckets.get_mut(at) {
+            if let Some(place) = bucket.places_mut().find(|place| **place == FREE) {
+                *place = entry;
                 self.length += 1;
                 return true;
             }
-            at = (at + 1) & self.mask;
+            *bucket.passed_mut() += 1;
+            at = self.after(at);
         }
         false
     }
 
     /// Removes the entry with this hash and value; `false` when there is none.
     pub fn remove(&mut self, hash: u32, value: u32) -> bool {
-        let mut hole = self.home(hash);
-        loop {
-            let Some(slot) = self.slots.get(hole) else { return false };
-            if slot.value == EMPTY {
-                return false;
+        let entry = (hash & !self.value_mask) | value.saturating_add(1);
+        let home = self.home(hash);
+        let Some(holder) = self.holder(home, entry) else { return false };
+        let mut at = home;
+        while at != holder {
+            if let Some(bucket) = self.buckets.get_mut(at) {
+                *bucket.passed_mut() -= 1;
             }
-            if slot.hash == hash && slot.value == value {
-                break;
-            }
-            hole = (hole + 1) & self.mask;
+            at = self.after(at);
         }
-        self.shift_back(hole);
+        let bucket = self.buckets.get_mut(holder);
+        if let Some(place) = bucket.and_then(|b| b.places_mut().find(|place| **place == entry)) {
+            *place = FREE;
+        }
         self.length -= 1;
         true
     }
 
-    /// Fills the hole with a later entry of the same run that may stand there, and so on to the run's end.
-    fn shift_back(&mut self, mut hole: usize) {
-        let mut at = hole;
-        loop {
-            at = (at + 1) & self.mask;
-            let Some(&slot) = self.slots.get(at) else { return };
-            if slot.value == EMPTY {
-                break;
+    /// Returns the bucket that an entry stands in.
+    fn holder(&self, home: usize, entry: u32) -> Option<usize> {
+        let mut at = home;
+        for _ in 0..self.buckets.len() {
+            let bucket = self.buckets.get(at)?;
+            if bucket.places().contains(&entry) {
+                return Some(at);
             }
-            let from_home = at.wrapping_sub(self.home(slot.hash)) & self.mask;
-            let from_hole = at.wrapping_sub(hole) & self.mask;
-            if from_home >= from_hole {
-                self.put(hole, slot);
-                hole = at;
+            if bucket.passed() == 0 {
+                return None;
             }
+            at = self.after(at);
         }
-        self.put(hole, Slot { hash: 0, value: EMPTY });
+        None
     }
 
-    fn put(&mut self, at: usize, slot: Slot) {
-        if let Some(target) = self.slots.get_mut(at) {
-            *target = slot;
+    /// Returns the words of a bucket that may be the entry of a key with this hash, a bit each. Free places and the
+    /// count may be among them, rarely; their values are nobody's.
+    #[inline(always)]
+    fn candidates(&self, bucket: &Bucket, hash: u32) -> u32 {
+        let mask = !self.value_mask;
+        // All words at once, without a branch: the compiler makes this a few vector instructions.
+        let mut found = 0_u32;
+        for (bit, &word) in bucket.words.iter().enumerate() {
+            found |= u32::from((word ^ hash) & mask == 0) << bit;
         }
+        found
     }
 
+    /// Returns the value in the first of these words.
+    #[inline(always)]
+    fn value(&self, bucket: &Bucket, candidates: u32) -> Option<u32> {
+        let word = bucket.words.get(usize::try_from(candidates.trailing_zeros()).ok()?)?;
+        Some((word & self.value_mask).wrapping_sub(1))
+    }
+
+    #[inline(always)]
     fn home(&self, hash: u32) -> usize {
-        usize::try_from(hash).unwrap_or(0) & self.mask
+        // Chosen by the bits that the bucket's places do not hold.
+        let bits = hash.rotate_left(self.value_mask.leading_zeros());
+        let scaled = u64::from(bits) * u64::try_from(self.buckets.len()).unwrap_or(0);
+        usize::try_from(scaled >> 32).unwrap_or(0)
+    }
+
+    fn after(&self, at: usize) -> usize {
+        if at + 1 < self.buckets.len() { at + 1 } else { 0 }
     }
 }

@@ -1,12 +1,9 @@
 //! The sessions, in a flat table found by either direction's tuple.
 
-use std::hash::Hasher;
-
-use siphasher::sip::SipHasher13;
-
-use crate::rng::{Seed, table_key};
-use crate::time::Timestamp;
-use crate::tuple::{Direction, Protocol, Tuple};
+use crate::limits::IdleTicks;
+use crate::rng::{Rng, Seed, table_seed};
+use crate::time::{Tick, Timestamp};
+use crate::tuple::{Direction, Key, Protocol};
 
 pub mod expectation;
 pub mod index;
@@ -15,42 +12,52 @@ pub mod tcp;
 pub mod timer;
 
 use index::Index;
-pub use session::{Session, SessionId, State};
+pub use session::{NewSession, Session, SessionId, State};
 use timer::Wheel;
 
-/// Hashes tuples and endpoints under a key that no one outside knows, so that nobody can choose collisions.
+/// Hashes tuples and endpoints under a secret, so that nobody can choose collisions: whoever does not know the secret
+/// cannot tell which inputs collide, and no output ever leaves the engine. Two multiplications of 64 by 64 bits whose
+/// halves are folded together mix every input bit into every output bit.
 #[derive(Clone, Copy, Debug)]
 pub struct TupleHasher {
-    key: (u64, u64),
+    secret: [u64; 3],
 }
 
 impl TupleHasher {
-    /// Takes its key from the engine's seed.
+    /// Takes its secret from the engine's seed.
     pub fn new(seed: &Seed) -> Self {
-        Self { key: table_key(seed) }
+        let mut random = Rng::new(&table_seed(seed));
+        Self { secret: [(); 3].map(|()| random.next_u64()) }
     }
 
-    /// Hashes a tuple.
-    pub fn tuple(&self, tuple: &Tuple) -> u32 {
-        let addresses = u64::from(tuple.source.to_bits()) << 32 | u64::from(tuple.destination.to_bits());
-        let rest = u64::from(tuple.source_port) << 32
-            | u64::from(tuple.destination_port) << 8
-            | protocol_byte(tuple.protocol);
-        self.words(addresses, rest)
+    /// Hashes a key.
+    #[inline(always)]
+    pub fn key(&self, key: &Key) -> u32 {
+        let [source, destination, ports] = key.words;
+        let addresses = u64::from(source) << 32 | u64::from(destination);
+        self.words(addresses, u64::from(ports) << 8 | protocol_byte(key.protocol))
     }
 
     /// Hashes one side of a mapping.
+    #[inline]
     pub fn endpoint(&self, protocol: Protocol, address: std::net::Ipv4Addr, port: u16) -> u32 {
         self.words(u64::from(address.to_bits()), u64::from(port) << 8 | protocol_byte(protocol))
     }
 
+    #[inline]
     fn words(&self, first: u64, second: u64) -> u32 {
-        let mut hasher = SipHasher13::new_with_keys(self.key.0, self.key.1);
-        hasher.write_u64(first);
-        hasher.write_u64(second);
+        let [a, b, c] = self.secret;
+        let mixed = fold(first ^ a, second ^ b);
         // The upper half is as good as any.
-        u32::try_from(hasher.finish() >> 32).unwrap_or(0)
+        u32::try_from(fold(mixed, c) >> 32).unwrap_or(0)
     }
+}
+
+/// Multiplies and joins both halves of the product.
+#[inline]
+const fn fold(left: u64, right: u64) -> u64 {
+    let product = (left as u128).wrapping_mul(right as u128);
+    (product as u64) ^ ((product >> 64) as u64)
 }
 
 const fn protocol_byte(protocol: Protocol) -> u64 {
@@ -61,16 +68,11 @@ const fn protocol_byte(protocol: Protocol) -> u64 {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    generation: u32,
-    session: Option<Session>,
-}
-
 /// The session table.
 #[derive(Debug)]
 pub struct Table {
-    entries: Vec<Entry>,
+    sessions: Vec<Session>,
+    /// Places that were used and are free again.
     free: Vec<u32>,
     index: Index,
     wheel: Wheel,
@@ -89,19 +91,19 @@ pub enum InsertError {
 impl Table {
     /// Makes a table for `capacity` sessions.
     pub fn new(capacity: u32, hasher: TupleHasher, now: Timestamp) -> Self {
-        let entries = usize::try_from(capacity).unwrap_or(0);
+        let places = usize::try_from(capacity).unwrap_or(0);
         Self {
-            entries: vec![Entry { generation: 0, session: None }; entries],
+            sessions: vec![Session::FREE; places],
             free: (0..capacity).rev().collect(),
-            index: Index::new(entries.saturating_mul(2)),
-            wheel: Wheel::new(entries, seconds(now)),
+            index: Index::new(places.saturating_mul(2), capacity.saturating_mul(2)),
+            wheel: Wheel::new(seconds(now)),
             hasher,
         }
     }
 
     /// Returns the number of sessions.
     pub fn len(&self) -> usize {
-        self.entries.len() - self.free.len()
+        self.sessions.len() - self.free.len()
     }
 
     /// Whether there is no session.
@@ -109,60 +111,89 @@ impl Table {
         self.len() == 0
     }
 
+    /// Hashes a key for [`Self::guess`].
+    #[inline(always)]
+    pub fn hash(&self, key: &Key) -> u32 {
+        self.hasher.key(key)
+    }
+
+    /// Returns where the session of a tuple with this hash likely is; touches no session.
+    #[inline(always)]
+    pub fn guess(&self, hash: u32) -> Guess {
+        self.index.guess(hash).map_or(Guess::NONE, Guess)
+    }
+
+    /// Brings the session of a guess near: returns something of its cache lines, for the caller to want.
+    #[inline]
+    pub fn touch(&self, guess: Guess) -> u64 {
+        self.at(guess.slot()).map_or(0, Session::touch)
+    }
+
     /// Finds the session that an arriving packet belongs to.
-    pub fn lookup(&self, tuple: &Tuple) -> Option<(SessionId, Direction)> {
-        let value = self.index.lookup(self.hasher.tuple(tuple), |value| {
-            let (slot, direction) = unpack(value);
-            self.at(slot).is_some_and(|session| session.tuple(direction) == *tuple)
-        })?;
-        let (slot, direction) = unpack(value);
-        Some((SessionId { slot, generation: self.entry(slot)?.generation }, direction))
+    pub fn find(&self, key: &Key) -> Option<(SessionId, Direction)> {
+        let found = Guess(self.index.lookup(self.hash(key), |value| self.is_at(key, Guess(value)))?);
+        let generation = self.at(found.slot())?.generation;
+        Some((SessionId { slot: found.slot(), generation }, found.direction()))
+    }
+
+    /// Returns the session of a guess, if it was right and still is.
+    #[inline(always)]
+    pub fn at_guess(&mut self, key: &Key, guess: Guess) -> Option<&mut Session> {
+        self.at_mut(guess.slot()).filter(|session| session.has(guess.direction(), key))
+    }
+
+    #[inline(always)]
+    fn is_at(&self, key: &Key, guess: Guess) -> bool {
+        self.at(guess.slot()).is_some_and(|session| session.has(guess.direction(), key))
     }
 
     /// Returns a session.
     pub fn session(&self, id: SessionId) -> Option<&Session> {
-        self.entry(id.slot).filter(|entry| entry.generation == id.generation)?.session.as_ref()
+        self.at(id.slot).filter(|session| session.generation == id.generation && !session.is_free())
     }
 
-    /// Returns a session to change; its tuples must stay.
+    /// Returns a session to change; its tuples stay.
+    #[inline]
     pub fn session_mut(&mut self, id: SessionId) -> Option<&mut Session> {
-        let entry = self.entries.get_mut(usize::try_from(id.slot).ok()?)?;
-        if entry.generation == id.generation { entry.session.as_mut() } else { None }
+        let session = self.at_mut(id.slot)?;
+        (session.generation == id.generation && !session.is_free()).then_some(session)
     }
 
-    /// Puts a session in.
+    /// Puts a session in, to live until its idle time from `now` on is over.
     ///
     /// # Errors
     /// When there is no room or a tuple is taken; nothing changes then.
-    pub fn insert(&mut self, session: Session) -> Result<SessionId, InsertError> {
-        if self.lookup(&session.original).is_some() || self.lookup(&session.reply).is_some() {
+    pub fn insert(
+        &mut self,
+        new: &NewSession,
+        now: Tick,
+        idle: &IdleTicks,
+    ) -> Result<SessionId, InsertError> {
+        let (original, reply) = (Key::from(new.original), Key::from(new.reply));
+        if self.find(&original).is_some() || self.find(&reply).is_some() {
             return Err(InsertError::Taken);
         }
         let slot = self.free.pop().ok_or(InsertError::Full)?;
-        let (original, reply) = (self.hasher.tuple(&session.original), self.hasher.tuple(&session.reply));
-        let inserted = self.index.insert(original, pack(slot, Direction::Original))
-            && self.index.insert(reply, pack(slot, Direction::Reply));
+        let inserted = self.index.insert(self.hasher.key(&original), pack(slot, Direction::Original))
+            && self.index.insert(self.hasher.key(&reply), pack(slot, Direction::Reply));
         debug_assert!(inserted, "the index has two places for each session");
-        let deadline = seconds(session.deadline);
-        let mut generation = 0;
-        if let Some(entry) = usize::try_from(slot).ok().and_then(|at| self.entries.get_mut(at)) {
-            entry.session = Some(session);
-            generation = entry.generation;
-        }
-        self.wheel.insert(slot, deadline + 1);
+        let session = self.at_mut(slot).ok_or(InsertError::Full)?;
+        session.occupy(new);
+        session.refresh(now, idle);
+        let (generation, deadline) = (session.generation, seconds(session.deadline().timestamp()));
+        self.wheel.insert(&mut self.sessions, slot, deadline + 1);
         Ok(SessionId { slot, generation })
     }
 
     /// Takes a session out.
     pub fn remove(&mut self, id: SessionId) -> Option<Session> {
         let session = *self.session(id)?;
-        self.index.remove(self.hasher.tuple(&session.original), pack(id.slot, Direction::Original));
-        self.index.remove(self.hasher.tuple(&session.reply), pack(id.slot, Direction::Reply));
-        self.wheel.remove(id.slot);
-        if let Some(entry) = usize::try_from(id.slot).ok().and_then(|at| self.entries.get_mut(at)) {
-            entry.session = None;
-            entry.generation = entry.generation.wrapping_add(1);
-        }
+        let hash = |direction| self.hash(&session.tuple(direction).into());
+        let (original, reply) = (hash(Direction::Original), hash(Direction::Reply));
+        self.index.remove(original, pack(id.slot, Direction::Original));
+        self.index.remove(reply, pack(id.slot, Direction::Reply));
+        self.wheel.remove(&mut self.sessions, id.slot);
+        self.at_mut(id.slot)?.vacate();
         self.free.push(id.slot);
         Some(session)
     }
@@ -171,42 +202,59 @@ impl Table {
     /// that the budget was enough: `budget` is then 0.
     pub fn pop_expired(&mut self, now: Timestamp, budget: &mut usize) -> Option<SessionId> {
         while *budget > 0 {
-            let slot = self.wheel.pop_due(seconds(now))?;
+            let slot = self.wheel.pop_due(&mut self.sessions, seconds(now))?;
             *budget -= 1;
-            let Some(entry) = self.entry(slot).copied() else { continue };
-            let Some(session) = entry.session else { continue };
-            if session.deadline <= now {
+            let Some(session) = self.at(slot) else { continue };
+            let (deadline, generation) = (session.deadline().timestamp(), session.generation);
+            if deadline <= now {
                 // Back in until it is removed, so that a session is never without a timer.
-                self.wheel.insert(slot, seconds(now) + 1);
-                return Some(SessionId { slot, generation: entry.generation });
+                self.wheel.insert(&mut self.sessions, slot, seconds(now) + 1);
+                return Some(SessionId { slot, generation });
             }
-            self.wheel.insert(slot, seconds(session.deadline) + 1);
+            self.wheel.insert(&mut self.sessions, slot, seconds(deadline) + 1);
         }
         None
     }
 
     /// Visits every session, in the order of their places.
     pub fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
-        (0_u32..).zip(&self.entries).filter_map(|(slot, entry)| {
-            Some((SessionId { slot, generation: entry.generation }, entry.session.as_ref()?))
-        })
+        (0_u32..)
+            .zip(&self.sessions)
+            .filter(|(_, session)| !session.is_free())
+            .map(|(slot, session)| (SessionId { slot, generation: session.generation }, session))
     }
 
-    fn entry(&self, slot: u32) -> Option<&Entry> {
-        self.entries.get(usize::try_from(slot).ok()?)
-    }
-
+    #[inline]
     fn at(&self, slot: u32) -> Option<&Session> {
-        self.entry(slot)?.session.as_ref()
+        self.sessions.get(usize::try_from(slot).ok()?)
+    }
+
+    #[inline]
+    fn at_mut(&mut self, slot: u32) -> Option<&mut Session> {
+        self.sessions.get_mut(usize::try_from(slot).ok()?)
+    }
+}
+
+/// Where a session may be, and in which direction a packet would belong to it: a value of the index.
+#[derive(Clone, Copy, Debug)]
+pub struct Guess(u32);
+
+impl Guess {
+    /// Nowhere: no table has so many places.
+    pub const NONE: Self = Self(u32::MAX);
+
+    const fn slot(self) -> u32 {
+        self.0 >> 1
+    }
+
+    /// Returns the direction that the packet would have.
+    pub const fn direction(self) -> Direction {
+        if self.0 & 1 == 0 { Direction::Original } else { Direction::Reply }
     }
 }
 
 fn pack(slot: u32, direction: Direction) -> u32 {
     slot << 1 | u32::from(direction == Direction::Reply)
-}
-
-fn unpack(value: u32) -> (u32, Direction) {
-    (value >> 1, if value & 1 == 0 { Direction::Original } else { Direction::Reply })
 }
 
 fn seconds(at: Timestamp) -> u64 {

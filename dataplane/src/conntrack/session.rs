@@ -1,13 +1,14 @@
-//! One tracked session.
+//! One tracked session: two cache lines of plain data.
 
-use std::time::Duration;
+use std::net::Ipv4Addr;
 
 use crate::addr::Realm;
-use crate::conntrack::tcp::{Tcp, TcpState};
-use crate::limits::Timeouts;
+use crate::conntrack::tcp::{Senders, Tcp, TcpState};
+use crate::conntrack::timer::{Links, Timed};
+use crate::limits::IdleTicks;
 use crate::nat::MappingId;
-use crate::time::Timestamp;
-use crate::tuple::{Direction, Tuple};
+use crate::time::Tick;
+use crate::tuple::{Direction, Key, Protocol, Tuple};
 
 /// A session's place in the table, with the count of its uses so that a stale name finds nothing.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -16,7 +17,24 @@ pub struct SessionId {
     pub(crate) generation: u32,
 }
 
-/// What is known beyond the tuples.
+/// What a session starts as.
+#[derive(Clone, Copy, Debug)]
+pub struct NewSession {
+    /// The originator's packets as they arrive.
+    pub original: Tuple,
+    /// The responder's packets as they arrive.
+    pub reply: Tuple,
+    /// The side of the originator.
+    pub originator: Realm,
+    /// What is known beyond the tuples.
+    pub state: State,
+    /// The mapping that the inside endpoint holds.
+    pub mapping: MappingId,
+    /// The control session that announced this one.
+    pub master: Option<SessionId>,
+}
+
+/// What is known of a session beyond its tuples.
 #[derive(Clone, Copy, Debug)]
 pub enum State {
     /// TCP.
@@ -28,31 +46,188 @@ pub enum State {
     },
 }
 
-/// A session; plain data, a few cache lines.
-#[derive(Clone, Copy, Debug)]
-pub struct Session {
-    /// The originator's packets as they arrive.
-    pub original: Tuple,
-    /// The responder's packets as they arrive.
-    pub reply: Tuple,
-    /// The side of the originator.
-    pub originator: Realm,
-    /// Progress.
-    pub state: State,
-    /// The mapping that the inside endpoint holds.
-    pub mapping: MappingId,
-    /// The control session that announced this one.
-    pub master: Option<SessionId>,
-    /// The control stream that follows this session, by its slot.
-    pub control: Option<u32>,
-    /// When the session is forgotten unless a packet comes.
-    pub deadline: Timestamp,
-    /// Packets of the originator and of the responder.
-    pub packets: [u64; 2],
+/// How far a session has come, in a byte.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Phase {
+    /// The place is free.
+    Free,
+    Unreplied,
+    Replied,
+    Tcp(TcpState),
 }
 
+/// No control stream follows the session.
+const NO_CONTROL: u32 = u32::MAX;
+/// No session announced this one: no table has so many places.
+const NO_MASTER: SessionId = SessionId { slot: u32::MAX, generation: 0 };
+
+/// A session, or a free place for one. The first cache line is what every packet needs, the second what it counts.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct Session {
+    /// The keys' words of the originator's and of the responder's packets as they arrive.
+    keys: [[u32; 3]; 2],
+    protocol: Protocol,
+    originator: Realm,
+    phase: Phase,
+    timer_slot: u16,
+    deadline: Tick,
+    pub(super) generation: u32,
+    mapping: MappingId,
+    control: u32,
+    master: SessionId,
+    senders: Senders,
+    packets: [u64; 2],
+    links: Links,
+}
+
+const _: () = assert!(size_of::<Session>() == 128, "two cache lines");
+
 impl Session {
+    /// A place without a session.
+    pub(super) const FREE: Self = Self {
+        keys: [[0; 3]; 2],
+        protocol: Protocol::Udp,
+        originator: Realm::Inside,
+        phase: Phase::Free,
+        timer_slot: 0,
+        deadline: Tick::ZERO,
+        generation: 0,
+        mapping: MappingId::NONE,
+        control: NO_CONTROL,
+        master: NO_MASTER,
+        senders: Senders::NONE,
+        packets: [0; 2],
+        links: Links::NONE,
+    };
+
+    /// Takes the place for a session; its deadline is still to be set.
+    pub(super) fn occupy(&mut self, new: &NewSession) {
+        let (phase, senders) = match new.state {
+            State::Tcp(tcp) => (Phase::Tcp(tcp.state()), tcp.senders()),
+            State::Query { replied: false } => (Phase::Unreplied, Senders::NONE),
+            State::Query { replied: true } => (Phase::Replied, Senders::NONE),
+        };
+        *self = Self {
+            keys: [Key::from(new.original).words, Key::from(new.reply).words],
+            protocol: new.original.protocol,
+            originator: new.originator,
+            phase,
+            generation: self.generation,
+            mapping: new.mapping,
+            master: new.master.unwrap_or(NO_MASTER),
+            senders,
+            links: self.links,
+            ..Self::FREE
+        };
+    }
+
+    /// Gives the place back; names of the session find nothing from now on.
+    pub(super) fn vacate(&mut self) {
+        self.phase = Phase::Free;
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// Whether the place holds no session.
+    #[inline]
+    pub(super) fn is_free(&self) -> bool {
+        self.phase == Phase::Free
+    }
+
+    /// Whether packets of `direction` arrive with this key.
+    #[inline(always)]
+    pub(super) fn has(&self, direction: Direction, key: &Key) -> bool {
+        // Word by word and without a branch between: the words come from registers.
+        let [a, b, c] = self.words(direction);
+        let [d, e, f] = key.words;
+        ((a ^ d) | (b ^ e) | (c ^ f)) == 0 && self.protocol == key.protocol && !self.is_free()
+    }
+
+    /// Whether packets of `direction` pass without anything being decided: the session is established, and no control
+    /// stream follows it or lives by it.
+    #[inline(always)]
+    pub(crate) fn is_flowing(&self, direction: Direction) -> bool {
+        let established = match self.phase {
+            Phase::Tcp(state) => state == TcpState::Established,
+            Phase::Replied => true,
+            Phase::Unreplied => direction == Direction::Original,
+            Phase::Free => false,
+        };
+        established && self.control == NO_CONTROL && self.master == NO_MASTER
+    }
+
+    #[inline(always)]
+    const fn words(&self, direction: Direction) -> [u32; 3] {
+        let [original, reply] = self.keys;
+        match direction {
+            Direction::Original => original,
+            Direction::Reply => reply,
+        }
+    }
+
+    /// Returns the key of packets of `direction` as they leave.
+    #[inline(always)]
+    pub const fn leaving(&self, direction: Direction) -> Key {
+        Key { protocol: self.protocol, words: self.words(direction.opposite()) }.reversed()
+    }
+
+    /// Returns something of both cache lines.
+    #[inline]
+    pub(super) fn touch(&self) -> u64 {
+        let [counted, _] = self.packets;
+        counted ^ u64::from(self.generation)
+    }
+
+    /// Returns the transport.
+    pub const fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Returns the side of the originator.
+    pub const fn originator(&self) -> Realm {
+        self.originator
+    }
+
+    /// Returns the mapping that the inside endpoint holds.
+    pub const fn mapping(&self) -> MappingId {
+        self.mapping
+    }
+
+    /// Returns the control session that announced this one.
+    #[inline]
+    pub fn master(&self) -> Option<SessionId> {
+        (self.master != NO_MASTER).then_some(self.master)
+    }
+
+    /// Returns the slot of the control stream that follows this session.
+    #[inline]
+    pub fn control(&self) -> Option<u32> {
+        (self.control != NO_CONTROL).then_some(self.control)
+    }
+
+    /// Has a control stream follow the session, or none any more.
+    pub(crate) fn set_control(&mut self, slot: Option<u32>) {
+        self.control = slot.unwrap_or(NO_CONTROL);
+    }
+
+    /// Returns the packets of the originator and of the responder.
+    pub const fn packets(&self) -> [u64; 2] {
+        self.packets
+    }
+
+    /// Returns when the session is forgotten unless a packet comes.
+    pub const fn deadline(&self) -> Tick {
+        self.deadline
+    }
+
+    /// Has the session live for its idle time from `now` on.
+    #[inline]
+    pub(crate) fn refresh(&mut self, now: Tick, idle: &IdleTicks) {
+        self.deadline = now.plus(self.idle_time(idle));
+    }
+
     /// Returns the side that packets of `direction` come from.
+    #[inline]
     pub const fn realm(&self, direction: Direction) -> Realm {
         match direction {
             Direction::Original => self.originator,
@@ -60,49 +235,82 @@ impl Session {
         }
     }
 
-    /// Returns the key of packets of `direction` as they arrive.
+    /// Returns the addresses and ports of packets of `direction` as they arrive.
     pub const fn tuple(&self, direction: Direction) -> Tuple {
-        match direction {
-            Direction::Original => self.original,
-            Direction::Reply => self.reply,
-        }
+        Key { protocol: self.protocol, words: self.words(direction) }.tuple()
     }
 
-    /// Returns the key of packets of `direction` as they leave.
+    /// Returns the addresses and ports of packets of `direction` as they leave.
     pub const fn translated(&self, direction: Direction) -> Tuple {
-        self.tuple(direction.opposite()).reversed()
+        self.leaving(direction).tuple()
     }
 
     /// Returns the inside host's own address.
-    pub const fn subscriber(&self) -> std::net::Ipv4Addr {
+    pub const fn subscriber(&self) -> Ipv4Addr {
         match self.originator {
-            Realm::Inside => self.original.source,
-            Realm::Outside => self.reply.source,
+            Realm::Inside => self.tuple(Direction::Original).source,
+            Realm::Outside => self.tuple(Direction::Reply).source,
         }
+    }
+
+    /// Returns how far a TCP session has come; `None` for other protocols.
+    pub(crate) fn tcp(&self) -> Option<Tcp> {
+        match self.phase {
+            Phase::Tcp(state) => Some(Tcp::from_parts(state, self.senders)),
+            Phase::Free | Phase::Unreplied | Phase::Replied => None,
+        }
+    }
+
+    /// Keeps what [`Self::tcp`] returned, after a segment.
+    pub(crate) fn set_tcp(&mut self, tcp: &Tcp) {
+        self.phase = Phase::Tcp(tcp.state());
+        self.senders = tcp.senders();
+    }
+
+    /// Takes note that the responder of a session without a state machine has answered.
+    #[inline]
+    pub(crate) fn set_replied(&mut self) {
+        if self.phase == Phase::Unreplied {
+            self.phase = Phase::Replied;
+        }
+    }
+
+    /// Whether the connection is over.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.phase == Phase::Tcp(TcpState::Closed)
     }
 
     /// Returns how long the session lives without a packet.
-    pub fn idle_timeout(&self, timeouts: &Timeouts) -> Duration {
-        match (&self.state, self.original.protocol) {
-            (State::Tcp(tcp), _) => match tcp.state() {
-                TcpState::Established => timeouts.tcp_established,
-                TcpState::SynSent | TcpState::SynReceived | TcpState::Closing | TcpState::Closed => {
-                    timeouts.tcp_transitory
-                }
-            },
-            (State::Query { .. }, crate::tuple::Protocol::IcmpEcho) => timeouts.icmp,
-            (State::Query { replied: true }, _) => timeouts.udp,
-            (State::Query { replied: false }, _) => timeouts.udp_one_way,
+    #[inline]
+    fn idle_time(&self, idle: &IdleTicks) -> Tick {
+        match (self.phase, self.protocol) {
+            (Phase::Tcp(TcpState::Established), _) => idle.tcp_established,
+            (Phase::Tcp(_), _) => idle.tcp_transitory,
+            (_, Protocol::IcmpEcho) => idle.icmp,
+            (Phase::Replied, _) => idle.udp,
+            (Phase::Free | Phase::Unreplied, _) => idle.udp_one_way,
         }
     }
 
-    /// Counts a packet.
-    pub fn count(&mut self, direction: Direction) {
+    /// Counts a packet; returns how many there were of this direction with it.
+    #[inline]
+    pub(crate) fn count(&mut self, direction: Direction) -> u64 {
         let [original, reply] = &mut self.packets;
         let counter = match direction {
             Direction::Original => original,
             Direction::Reply => reply,
         };
         *counter = counter.wrapping_add(1);
+        *counter
+    }
+}
+
+impl Timed for Session {
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    fn slot(&mut self) -> &mut u16 {
+        &mut self.timer_slot
     }
 }

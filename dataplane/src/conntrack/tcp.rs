@@ -21,27 +21,45 @@ pub enum TcpState {
 }
 
 /// One sender's numbers, in its own sequence space.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Sender {
-    /// Highest sequence number sent, plus one.
+    /// Highest sequence number sent, plus one; nothing counts after the FIN.
     end: u32,
     /// Highest acknowledgement sent: the next byte it expects of the other.
     ack: u32,
-    /// Whether `ack` is meaningful.
-    acked: bool,
     /// Window that it advertised last, scaled.
     window: u32,
     shift: u8,
-    /// Sequence number after its FIN.
-    fin_end: Option<u32>,
+    /// Whether `ack` is meaningful.
+    acked: bool,
+    /// Whether `end` is.
+    sent: bool,
+    /// Whether it has sent its FIN, which `end` then includes.
+    finished: bool,
+}
+
+/// What both senders have said.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Senders {
+    original: Sender,
+    reply: Sender,
+}
+
+impl Senders {
+    /// Nothing yet.
+    pub(super) const NONE: Self = Self { original: Sender::SILENT, reply: Sender::SILENT };
+}
+
+impl Sender {
+    const SILENT: Self =
+        Self { end: 0, ack: 0, window: 0, shift: 0, acked: false, sent: false, finished: false };
 }
 
 /// The state machine of one session.
 #[derive(Clone, Copy, Debug)]
 pub struct Tcp {
     state: TcpState,
-    original: Sender,
-    reply: Sender,
+    senders: Senders,
 }
 
 /// Whether sequence number `a` is before `b` (RFC 1982 comparison).
@@ -54,22 +72,31 @@ impl Tcp {
     pub fn new(syn: TcpInfo, window_shift: Option<u8>) -> Self {
         let original = Sender {
             end: syn.end(),
+            sent: true,
             window: u32::from(syn.window),
             shift: window_shift.unwrap_or(0),
-            ..Sender::default()
+            ..Sender::SILENT
         };
-        Self { state: TcpState::SynSent, original, reply: Sender::default() }
+        Self { state: TcpState::SynSent, senders: Senders { original, ..Senders::NONE } }
+    }
+
+    pub(super) const fn from_parts(state: TcpState, senders: Senders) -> Self {
+        Self { state, senders }
+    }
+
+    pub(super) const fn senders(&self) -> Senders {
+        self.senders
     }
 
     /// Returns how far the session has come.
-    pub fn state(&self) -> TcpState {
+    pub const fn state(&self) -> TcpState {
         self.state
     }
 
     fn sender(&mut self, direction: Direction) -> &mut Sender {
         match direction {
-            Direction::Original => &mut self.original,
-            Direction::Reply => &mut self.reply,
+            Direction::Original => &mut self.senders.original,
+            Direction::Reply => &mut self.senders.reply,
         }
     }
 
@@ -98,7 +125,7 @@ impl Tcp {
             self.state = TcpState::Established;
         }
         if segment.has(FIN) {
-            self.sender(direction).fin_end = Some(segment.end());
+            self.sender(direction).finished = true;
             if self.state == TcpState::Established {
                 self.state = TcpState::Closing;
             }
@@ -123,19 +150,19 @@ impl Tcp {
             // A new incarnation on the same ports (RFC 9293, 3.10.7.4).
             (TcpState::Closed, Direction::Original) if !with_ack => *self = Self::new(segment, shift),
             (TcpState::SynSent, Direction::Original) => {
-                self.original.end = segment.end();
-                self.original.shift = shift.unwrap_or(0);
+                self.senders.original.end = segment.end();
+                self.senders.original.shift = shift.unwrap_or(0);
             }
             (TcpState::SynSent, Direction::Reply) => {
                 // Without ACK it is a simultaneous open (RFC 5382, REQ-2).
-                if with_ack && segment.ack != self.original.end {
+                if with_ack && segment.ack != self.senders.original.end {
                     return Err(DropReason::TcpState);
                 }
                 self.note(direction, segment);
-                self.reply.shift = shift.unwrap_or(0);
+                self.senders.reply.shift = shift.unwrap_or(0);
                 if shift.is_none() {
                     // Scaling is on only if both sides offer it (RFC 7323, 2.2).
-                    self.original.shift = 0;
+                    self.senders.original.shift = 0;
                 }
                 self.state = TcpState::SynReceived;
             }
@@ -168,8 +195,9 @@ impl Tcp {
 
     fn note(&mut self, direction: Direction, segment: TcpInfo) {
         let sender = self.sender(direction);
-        if sender.end == 0 && !sender.acked || before(sender.end, segment.end()) {
+        if !sender.sent || !sender.finished && before(sender.end, segment.end()) {
             sender.end = segment.end();
+            sender.sent = true;
         }
         if segment.has(ACK_FLAG) {
             if !sender.acked || before(sender.ack, segment.ack) {
@@ -183,8 +211,8 @@ impl Tcp {
     }
 
     fn fin_acked(&mut self, direction: Direction) -> bool {
-        let Some(fin_end) = self.sender(direction).fin_end else { return false };
-        let peer = self.sender(direction.opposite());
-        peer.acked && !before(peer.ack, fin_end)
+        let sender = *self.sender(direction);
+        let peer = *self.sender(direction.opposite());
+        sender.finished && peer.acked && !before(peer.ack, sender.end)
     }
 }

@@ -1,15 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::index::Index;
 use super::tcp::{Tcp, TcpState};
-use super::timer::Wheel;
+use super::timer::{Links, Timed, Wheel};
 use crate::engine::DropReason;
+use crate::limits::{IdleTicks, Timeouts};
 use crate::parse::TcpInfo;
-use crate::time::Timestamp;
+use crate::time::{Tick, Timestamp};
 use crate::tuple::{Direction, Protocol, Tuple};
 use crate::wire::tcp::{ACK_FLAG, FIN, RST, SYN};
 
@@ -17,7 +17,7 @@ proptest! {
     /// Few hashes make long runs, which is where shifting back goes wrong.
     #[test]
     fn the_index_agrees_with_a_map(operations in prop::collection::vec((0_u32..40, any::<bool>()), 0..300)) {
-        let mut index = Index::new(64);
+        let mut index = Index::new(64, 40);
         let mut model = BTreeMap::new();
         for (value, insert) in operations {
             let hash = value % 5;
@@ -41,29 +41,51 @@ proptest! {
         removed in prop::collection::btree_set(0_usize..50, 0..10),
         steps in prop::collection::vec(1_u64..3_000, 1..30),
     ) {
-        let mut wheel = Wheel::new(entries.len(), 0);
+        let mut wheel = Wheel::new(0);
+        let mut places: Vec<Place> = entries.iter().map(|_| Place::default()).collect();
         let mut waiting = BTreeSet::new();
         for (entry, at) in (0..).zip(&entries) {
-            wheel.insert(entry, *at);
+            wheel.insert(&mut places, entry, *at);
             waiting.insert(entry);
         }
         for entry in removed.into_iter().filter(|&entry| entry < entries.len()) {
             let entry = u32::try_from(entry).unwrap();
-            wheel.remove(entry);
+            wheel.remove(&mut places, entry);
             waiting.remove(&entry);
         }
         let mut now = 0;
         for step in steps {
             now += step;
-            while let Some(entry) = wheel.pop_due(now) {
+            while let Some(entry) = wheel.pop_due(&mut places, now) {
                 if entries[entry as usize] > now {
-                    wheel.insert(entry, entries[entry as usize]);
+                    wheel.insert(&mut places, entry, entries[entry as usize]);
                 } else {
                     prop_assert!(waiting.remove(&entry));
                 }
             }
             prop_assert!(waiting.iter().all(|&entry| entries[entry as usize] > now));
         }
+    }
+}
+
+struct Place {
+    links: Links,
+    slot: u16,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { links: Links::NONE, slot: u16::MAX }
+    }
+}
+
+impl Timed for Place {
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    fn slot(&mut self) -> &mut u16 {
+        &mut self.slot
     }
 }
 
@@ -132,7 +154,7 @@ fn both_fins_acknowledged_close() {
 
 #[test]
 fn a_stale_name_finds_nothing() {
-    use super::{Session, State, Table, TupleHasher};
+    use super::{NewSession, State, Table, TupleHasher};
     let tuple = |port| Tuple {
         protocol: Protocol::Udp,
         source: Ipv4Addr::new(10, 0, 0, 2),
@@ -150,25 +172,25 @@ fn a_stale_name_finds_nothing() {
     let mapping =
         nat.obtain(Protocol::Udp, (tuple(1).source, 1), &mut crate::rng::Rng::new(&[1; 32])).unwrap();
     let mut table = Table::new(1, hasher, Timestamp::ZERO);
-    let session = |port| Session {
+    let timeouts = Timeouts { udp_one_way: std::time::Duration::from_secs(5), ..Timeouts::default() };
+    let idle = IdleTicks::from(&timeouts);
+    let session = |port| NewSession {
         original: tuple(port),
         reply: tuple(port).reversed(),
         originator: crate::addr::Realm::Inside,
         state: State::Query { replied: false },
         mapping,
         master: None,
-        control: None,
-        deadline: Timestamp::ZERO.saturating_add(Duration::from_secs(5)),
-        packets: [0; 2],
     };
-    let first = table.insert(session(1)).unwrap();
-    assert_eq!(table.insert(session(2)), Err(super::InsertError::Full));
+    let insert = |table: &mut Table, port| table.insert(&session(port), Tick::ZERO, &idle);
+    let first = insert(&mut table, 1).unwrap();
+    assert_eq!(insert(&mut table, 2), Err(super::InsertError::Full));
     assert!(table.remove(first).is_some());
-    let second = table.insert(session(2)).unwrap();
+    let second = insert(&mut table, 2).unwrap();
     assert!(table.session(first).is_none());
-    assert!(table.lookup(&tuple(1)).is_none());
-    assert_eq!(table.lookup(&tuple(2)), Some((second, Direction::Original)));
-    assert_eq!(table.lookup(&tuple(2).reversed()), Some((second, Direction::Reply)));
+    assert!(table.find(&tuple(1).into()).is_none());
+    assert_eq!(table.find(&tuple(2).into()), Some((second, Direction::Original)));
+    assert_eq!(table.find(&tuple(2).reversed().into()), Some((second, Direction::Reply)));
     let mut budget = 10;
     assert_eq!(table.pop_expired(Timestamp::from_nanos(4_999_999_999), &mut budget), None);
     assert_eq!(table.pop_expired(Timestamp::from_nanos(6_000_000_001), &mut budget), Some(second));

@@ -5,84 +5,109 @@ use std::net::Ipv4Addr;
 use crate::alg::control::CraftedSegment;
 use crate::engine::{ChecksumState, Packet};
 use crate::parse::{Parsed, Quoted};
-use crate::tuple::{Protocol, Tuple};
+use crate::tuple::{Key, Protocol, Tuple};
 use crate::wire::checksum::{self, Delta};
-use crate::wire::{self, ipv4, set_u8, set_u16, set_u32, tcp, u16_at};
+use crate::wire::{self, ipv4, set_u8, set_u16, set_u32, set_word, tcp, u16_at};
 
-/// Gives a TCP, UDP or ICMP echo packet the addresses and ports of `new`; payload and options stay.
-pub fn translate(packet: &mut Packet<'_>, parsed: &Parsed, old: &Tuple, new: &Tuple) {
+/// Gives a TCP, UDP or ICMP echo packet with the transport header at `at` the addresses and ports of `new` and, if
+/// `hop` says so, counts a hop; payload and options stay.
+#[inline(always)]
+pub fn translate(packet: &mut Packet<'_>, old: &Key, new: &Key, at: usize, hop: bool) {
     let partial = packet.checksum == ChecksumState::Partial;
     let bytes = packet.bytes_mut();
-    let addresses = rewrite_addresses(bytes, old, new);
-    let at = parsed.transport_at;
+    let addresses = rewrite_addresses(bytes, old, new, hop);
+    let Some(transport) = bytes.get_mut(at..) else { return };
     match old.protocol {
-        Protocol::Tcp => rewrite_ports(bytes, at, at + tcp::CHECKSUM, old, new, addresses, partial),
+        Protocol::Tcp => {
+            if let Some(header) = transport.first_chunk_mut::<{ tcp::MIN_HEADER }>() {
+                rewrite_ports(header, tcp::CHECKSUM, old, new, addresses, partial);
+            }
+        }
         Protocol::Udp => {
+            let Some(header) = transport.first_chunk_mut::<{ wire::UDP_HEADER }>() else { return };
             // No checksum stays no checksum (RFC 768); a computed 0 is sent as all ones.
-            if partial || u16_at(bytes, at + wire::UDP_CHECKSUM) != 0 {
-                rewrite_ports(bytes, at, at + wire::UDP_CHECKSUM, old, new, addresses, partial);
-                if !partial && u16_at(bytes, at + wire::UDP_CHECKSUM) == 0 {
-                    set_u16(bytes, at + wire::UDP_CHECKSUM, 0xffff);
+            if partial || u16_at(header, wire::UDP_CHECKSUM) != 0 {
+                rewrite_ports(header, wire::UDP_CHECKSUM, old, new, addresses, partial);
+                if !partial && u16_at(header, wire::UDP_CHECKSUM) == 0 {
+                    set_u16(header, wire::UDP_CHECKSUM, 0xffff);
                 }
             } else {
-                set_ports(bytes, at, new);
+                set_ports(header, 0, new);
             }
         }
         Protocol::IcmpEcho => {
-            let identifier = new.source_port;
-            let delta = Delta::NONE.replace(u16_at(bytes, at + wire::ICMP_IDENTIFIER), identifier);
-            set_u16(bytes, at + wire::ICMP_IDENTIFIER, identifier);
-            apply(bytes, at + wire::ICMP_CHECKSUM, delta);
+            let identifier = new.tuple().source_port;
+            let delta = Delta::NONE.replace(u16_at(transport, wire::ICMP_IDENTIFIER), identifier);
+            set_u16(transport, wire::ICMP_IDENTIFIER, identifier);
+            apply(transport, wire::ICMP_CHECKSUM, delta);
         }
     }
 }
 
-fn rewrite_addresses(bytes: &mut [u8], old: &Tuple, new: &Tuple) -> Delta {
-    let delta =
-        Delta::NONE.replace_address(old.source, new.source).replace_address(old.destination, new.destination);
-    ipv4::set_source(bytes, new.source);
-    ipv4::set_destination(bytes, new.destination);
-    apply(bytes, ipv4::CHECKSUM, delta);
+/// Rewrites the IP header; returns what the addresses do to a checksum over the pseudo header.
+#[inline(always)]
+fn rewrite_addresses(bytes: &mut [u8], old: &Key, new: &Key, hop: bool) -> Delta {
+    let ([old_source, old_destination, _], [source, destination, _]) = (old.words, new.words);
+    let delta = Delta::NONE.replace_word(old_source, source).replace_word(old_destination, destination);
+    // Of known length, so that no field's place has to be checked.
+    let Some(header) = bytes.first_chunk_mut::<{ ipv4::MIN_HEADER }>() else { return delta };
+    set_word(header, ipv4::SOURCE, source);
+    set_word(header, ipv4::DESTINATION, destination);
+    let whole = if hop { delta.and(count_hop(header)) } else { delta };
+    apply(header, ipv4::CHECKSUM, whole);
     delta
 }
 
-fn rewrite_ports(
-    bytes: &mut [u8],
-    at: usize,
-    checksum_at: usize,
-    old: &Tuple,
-    new: &Tuple,
-    addresses: Delta,
-    partial: bool,
-) {
-    set_ports(bytes, at, new);
-    if partial {
-        let field = addresses.apply_partial(u16_at(bytes, checksum_at));
-        set_u16(bytes, checksum_at, field);
-    } else {
-        let ports = Delta::NONE
-            .replace(old.source_port, new.source_port)
-            .replace(old.destination_port, new.destination_port);
-        apply(bytes, checksum_at, addresses.and(ports));
-    }
-}
-
-fn set_ports(bytes: &mut [u8], at: usize, new: &Tuple) {
-    set_u16(bytes, at, new.source_port);
-    set_u16(bytes, at + 2, new.destination_port);
-}
-
-fn apply(bytes: &mut [u8], at: usize, delta: Delta) {
-    let checksum = delta.apply(u16_at(bytes, at));
-    set_u16(bytes, at, checksum);
+/// Takes one from the time to live; the checksum is the caller's.
+#[inline(always)]
+fn count_hop(header: &mut [u8]) -> Delta {
+    let old = u16_at(header, ipv4::TTL);
+    let new = old.wrapping_sub(0x0100);
+    set_u16(header, ipv4::TTL, new);
+    Delta::NONE.replace(old, new)
 }
 
 /// Counts a hop.
 pub fn decrement_ttl(bytes: &mut [u8]) {
-    let old = u16_at(bytes, ipv4::TTL);
-    let new = old.wrapping_sub(0x0100);
-    set_u16(bytes, ipv4::TTL, new);
-    apply(bytes, ipv4::CHECKSUM, Delta::NONE.replace(old, new));
+    let delta = count_hop(bytes);
+    apply(bytes, ipv4::CHECKSUM, delta);
+}
+
+#[inline(always)]
+fn rewrite_ports(
+    header: &mut [u8],
+    checksum_at: usize,
+    old: &Key,
+    new: &Key,
+    addresses: Delta,
+    partial: bool,
+) {
+    set_ports(header, 0, new);
+    if partial {
+        change(header, checksum_at, |field| addresses.apply_partial(field));
+    } else {
+        let ([_, _, old_ports], [_, _, ports]) = (old.words, new.words);
+        apply(header, checksum_at, addresses.replace_word(old_ports, ports));
+    }
+}
+
+#[inline(always)]
+fn set_ports(bytes: &mut [u8], at: usize, new: &Key) {
+    let [_, _, ports] = new.words;
+    set_word(bytes, at, ports);
+}
+
+#[inline(always)]
+fn apply(bytes: &mut [u8], at: usize, delta: Delta) {
+    change(bytes, at, |field| delta.apply(field));
+}
+
+/// Changes two bytes.
+#[inline(always)]
+fn change(bytes: &mut [u8], at: usize, change: impl FnOnce([u8; 2]) -> [u8; 2]) {
+    if let Some(field) = bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<2>) {
+        *field = change(*field);
+    }
 }
 
 /// Where an ICMP error goes and what it quotes there.
@@ -103,27 +128,27 @@ pub struct ErrorTranslation {
 pub fn translate_error(packet: &mut Packet<'_>, parsed: &Parsed, quoted: &Quoted, to: &ErrorTranslation) {
     let bytes = packet.bytes_mut();
     let outer = Delta::NONE
-        .replace_address(parsed.source, to.source)
-        .replace_address(parsed.destination, to.destination);
+        .replace_address(parsed.tuple().source, to.source)
+        .replace_address(parsed.tuple().destination, to.destination);
     ipv4::set_source(bytes, to.source);
     ipv4::set_destination(bytes, to.destination);
     apply(bytes, ipv4::CHECKSUM, outer);
-    if let Some(inner) = bytes.get_mut(quoted.at..parsed.end) {
-        translate_quoted(inner, quoted.transport_at - quoted.at, &quoted.tuple, to);
+    if let Some(inner) = bytes.get_mut(quoted.at()..parsed.end()) {
+        translate_quoted(inner, quoted.transport_at() - quoted.at(), &quoted.tuple, to);
     }
-    set_u16(bytes, parsed.transport_at + wire::ICMP_CHECKSUM, 0);
-    let sum = checksum::checksum(bytes.get(parsed.transport_at..parsed.end).unwrap_or_default());
-    set_u16(bytes, parsed.transport_at + wire::ICMP_CHECKSUM, sum);
+    set_u16(bytes, parsed.transport_at() + wire::ICMP_CHECKSUM, 0);
+    let sum = checksum::checksum(bytes.get(parsed.transport_at()..parsed.end()).unwrap_or_default());
+    set_u16(bytes, parsed.transport_at() + wire::ICMP_CHECKSUM, sum);
 }
 
 fn translate_quoted(inner: &mut [u8], at: usize, old: &Tuple, to: &ErrorTranslation) {
-    let addresses = rewrite_addresses(inner, old, &to.quoted);
+    let addresses = rewrite_addresses(inner, &(*old).into(), &to.quoted.into(), false);
     let ports = Delta::NONE
         .replace(old.source_port, to.quoted.source_port)
         .replace(old.destination_port, to.quoted.destination_port);
     match old.protocol {
         Protocol::Tcp => {
-            set_ports(inner, at, &to.quoted);
+            set_ports(inner, at, &to.quoted.into());
             let mut delta = addresses.and(ports);
             if let Some(seq) = to.quoted_seq {
                 for (offset, new) in [(tcp::SEQ, (seq >> 16) & 0xffff), (tcp::SEQ + 2, seq & 0xffff)] {
@@ -136,7 +161,7 @@ fn translate_quoted(inner: &mut [u8], at: usize, old: &Tuple, to: &ErrorTranslat
             }
         }
         Protocol::Udp => {
-            set_ports(inner, at, &to.quoted);
+            set_ports(inner, at, &to.quoted.into());
             if u16_at(inner, at + wire::UDP_CHECKSUM) != 0 {
                 apply(inner, at + wire::UDP_CHECKSUM, addresses.and(ports));
             }
@@ -169,9 +194,10 @@ pub fn finish_tcp(packet: &mut Packet<'_>, transport_at: usize) {
 
 /// Whether the TCP checksum of a received packet is right, as far as it can be told.
 pub fn tcp_checksum_is_right(packet: &Packet<'_>, parsed: &Parsed) -> bool {
-    let segment = packet.bytes().get(parsed.transport_at..parsed.end).unwrap_or_default();
+    let segment = packet.bytes().get(parsed.transport_at()..parsed.end()).unwrap_or_default();
     packet.checksum == ChecksumState::Partial
-        || checksum::transport(parsed.source, parsed.destination, wire::PROTOCOL_TCP, segment) == 0
+        || checksum::transport(parsed.tuple().source, parsed.tuple().destination, wire::PROTOCOL_TCP, segment)
+            == 0
 }
 
 /// Builds a whole packet of a segment that a control stream sends itself.
@@ -189,7 +215,7 @@ pub fn craft_tcp(tuple: &Tuple, segment: &CraftedSegment) -> Vec<u8> {
     ipv4::set_source(&mut bytes, tuple.source);
     ipv4::set_destination(&mut bytes, tuple.destination);
     let at = ipv4::MIN_HEADER;
-    set_ports(&mut bytes, at, tuple);
+    set_ports(&mut bytes, at, &(*tuple).into());
     set_u32(&mut bytes, at + tcp::SEQ, segment.seq);
     set_u32(&mut bytes, at + tcp::ACK, segment.ack);
     set_u8(&mut bytes, at + tcp::DATA_OFFSET, u8::try_from(header / 4 * 16).unwrap_or(0));

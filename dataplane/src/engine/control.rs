@@ -6,10 +6,11 @@ use crate::alg::control::{ControlStream, CraftedSegment, Segment, SegmentVerdict
 use crate::alg::{AlgProtocol, CloseReason, End, Ends, Transport};
 use crate::config::Snapshot;
 use crate::conntrack::tcp::TcpState;
-use crate::conntrack::{Session, SessionId, State};
+use crate::conntrack::{Session, SessionId};
 use crate::emit;
+use crate::engine::context::Context;
 use crate::engine::decider::Decider;
-use crate::engine::process::{Context, window_shift};
+use crate::engine::process::{forward, window_shift};
 use crate::engine::rewrite::Change;
 use crate::engine::{DropReason, Engine, Packet, Verdict};
 use crate::parse::{Parsed, TcpInfo};
@@ -48,7 +49,7 @@ impl Controls {
             stream: ControlStream::new(protocol, ends_of(session)),
             protocol,
             session: id,
-            tuple: session.original,
+            tuple: session.tuple(Direction::Original),
             deadline: None,
         });
         if let Some(slot) = self.free.pop() {
@@ -114,6 +115,7 @@ fn ends_of(session: &Session) -> Ends {
 
 impl Engine {
     /// Hands a segment of a control session to its stream and sends what that makes of it.
+    #[inline(never)]
     pub(super) fn control_packet(
         &mut self,
         context: &Context<'_>,
@@ -123,18 +125,18 @@ impl Engine {
         slot: u32,
         info: TcpInfo,
     ) -> Result<Verdict, DropReason> {
-        if !emit::tcp_checksum_is_right(packet, &context.parsed) {
+        if !emit::tcp_checksum_is_right(packet, context.parsed) {
             // Rewriting would give corrupt bytes a right checksum.
             return Err(DropReason::BadTcpChecksum);
         }
-        let shift = window_shift(packet, &context.parsed);
+        let shift = window_shift(packet, context.parsed);
         if info.has(tcp::RST) {
             // Judged before the stream sees it: one that nobody would obey must not end the stream.
-            self.note_tcp(context, id, direction, info, shift)?;
+            self.note_control(context, id, direction, info, shift)?;
         } else if !info.has(tcp::SYN) && self.is_syn_sent(id) {
             return Err(DropReason::TcpState);
         }
-        let segment = segment_of(packet, &context.parsed, info, shift);
+        let segment = segment_of(packet, context.parsed, info, shift);
         let verdict = self
             .with_stream(context.snapshot, slot, context.now, |stream, decider, now| {
                 stream.handle_segment(direction, &segment, decider, now)
@@ -153,7 +155,7 @@ impl Engine {
                 // Each side's numbers are kept as it knows them itself: seq as sent, ack as received.
                 let noted = TcpInfo { ack: rewritten.ack, ..info };
                 self.note_unless_rst(context, id, direction, noted, shift)?;
-                let sack = self.map_sack(slot, direction, packet, &context.parsed);
+                let sack = self.map_sack(slot, direction, packet, context.parsed);
                 let change = Change { rewritten, sack };
                 Ok(self.forward_changed(context, packet, id, direction, info, change))
             }
@@ -171,12 +173,12 @@ impl Engine {
         info: TcpInfo,
         shift: Option<u8>,
     ) -> Result<(), DropReason> {
-        if info.has(tcp::RST) { Ok(()) } else { self.note_tcp(context, id, direction, info, shift) }
+        if info.has(tcp::RST) { Ok(()) } else { self.note_control(context, id, direction, info, shift) }
     }
 
     fn is_syn_sent(&self, id: SessionId) -> bool {
-        let state = self.table.session(id).map(|session| &session.state);
-        matches!(state, Some(State::Tcp(tcp)) if tcp.state() == TcpState::SynSent)
+        let tcp = self.table.session(id).and_then(Session::tcp);
+        tcp.is_some_and(|tcp| tcp.state() == TcpState::SynSent)
     }
 
     /// Lends a stream and the decider for it to `act`.
@@ -215,7 +217,7 @@ impl Engine {
         packet: &Packet<'_>,
         parsed: &Parsed,
     ) -> Option<(usize, Vec<(u32, u32)>)> {
-        let segment = packet.bytes().get(parsed.transport_at..parsed.end)?;
+        let segment = packet.bytes().get(parsed.transport_at()..parsed.end())?;
         let (at, blocks) = tcp::options(segment).sack?;
         let stream = &self.controls.at(slot)?.stream;
         let mapped = (0..blocks)
@@ -236,15 +238,16 @@ impl Engine {
         info: TcpInfo,
         mut change: Change,
     ) -> Verdict {
-        let verdict = self.forward(context, packet, id, direction);
-        let rest = change.split_off(packet, &context.parsed, info, context.snapshot.config().mtu);
-        if change.write(packet, &context.parsed) {
-            emit::finish_tcp(packet, context.parsed.transport_at);
+        let Some(session) = self.table.session(id) else { return Verdict::Drop(DropReason::NoSession) };
+        forward(session, context, packet, direction);
+        let rest = change.split_off(packet, context.parsed, info, context.snapshot.config().mtu);
+        if change.write(packet, context.parsed) {
+            emit::finish_tcp(packet, context.parsed.transport_at());
         }
-        for segment in rest.segments(direction, packet, &context.parsed) {
+        for segment in rest.segments(direction, packet, context.parsed) {
             self.send(id, &segment);
         }
-        verdict
+        Verdict::Forward
     }
 
     fn send_crafted(&mut self, id: SessionId, slot: u32) {
@@ -266,7 +269,7 @@ impl Engine {
         if self.controls.at(slot).is_some_and(|control| control.stream.is_inert()) {
             self.controls.remove(slot);
             if let Some(session) = self.table.session_mut(id) {
-                session.control = None;
+                session.set_control(None);
             }
         }
     }
@@ -320,7 +323,7 @@ fn segment_of<'a>(
     window_scale: Option<u8>,
 ) -> Segment<'a> {
     let bytes = packet.bytes();
-    let segment = bytes.get(parsed.transport_at..parsed.end).unwrap_or_default();
+    let segment = bytes.get(parsed.transport_at()..parsed.end()).unwrap_or_default();
     Segment {
         seq: info.seq,
         ack: info.ack,
@@ -333,6 +336,6 @@ fn segment_of<'a>(
         push: info.has(tcp::PSH),
         urgent: info.has(tcp::URG).then(|| u16_at(segment, tcp::URGENT)),
         timestamps: tcp::options(segment).timestamps.map(|(value, echo)| TcpTimestamps { value, echo }),
-        payload: bytes.get(parsed.payload_at..parsed.end).unwrap_or_default(),
+        payload: bytes.get(parsed.payload_at()..parsed.end()).unwrap_or_default(),
     }
 }

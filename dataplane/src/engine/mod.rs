@@ -15,7 +15,10 @@ use crate::limits::{EXPIRIES_PER_CALL, Limits};
 use crate::nat::{Mapping, Nat};
 use crate::rng::{Rng, Seed};
 use crate::time::Timestamp;
+use crate::tuple::Direction;
 
+mod batch;
+mod context;
 mod control;
 mod decider;
 mod drop_reason;
@@ -25,6 +28,7 @@ mod process;
 mod rewrite;
 mod stats;
 
+pub use batch::BATCH;
 pub use drop_reason::DropReason;
 pub use event::Event;
 pub use packet::{ChecksumState, Packet, Transmit};
@@ -94,7 +98,7 @@ impl Engine {
             .collect();
         for id in gone {
             if let Some(session) = self.table.session(id) {
-                self.events.push(Event::SessionEndedByPolicy { session: session.original });
+                self.events.push(Event::SessionEndedByPolicy { session: session.tuple(Direction::Original) });
             }
             self.end_session(id, CloseReason::Policy);
         }
@@ -104,30 +108,8 @@ impl Engine {
     }
 
     fn allows(&self, snapshot: &Snapshot, session: &Session) -> bool {
-        let Some(mapping) = self.nat.mapping(session.mapping) else { return false };
+        let Some(mapping) = self.nat.mapping(session.mapping()) else { return false };
         snapshot.is_inside(session.subscriber()) && snapshot.pool_address(mapping.outside.0).is_some()
-    }
-
-    /// Decides on a packet that came from `realm` and rewrites it in place.
-    pub fn process(&mut self, packet: &mut Packet<'_>, realm: Realm, now: Timestamp) -> Verdict {
-        // Taken out for the call, so that the pipeline can read it while it changes the tables.
-        let Some(snapshot) = self.snapshot.take() else {
-            self.stats.count_drop(DropReason::NotConfigured);
-            return Verdict::Drop(DropReason::NotConfigured);
-        };
-        let verdict = self.pipeline(&snapshot, packet, realm, now);
-        self.snapshot = Some(snapshot);
-        match verdict {
-            Ok(verdict) => {
-                self.stats.forwarded += u64::from(verdict == Verdict::Forward);
-                self.stats.held += u64::from(verdict == Verdict::Hold);
-                verdict
-            }
-            Err(reason) => {
-                self.stats.count_drop(reason);
-                Verdict::Drop(reason)
-            }
-        }
     }
 
     /// Counts a packet that [`Verdict::DeliverIfListening`] left to the host and the host has no socket for.
@@ -210,8 +192,8 @@ impl Engine {
     /// The one way out for a session: its mapping, its control stream and its unused pinholes go with it.
     fn end_session(&mut self, id: SessionId, reason: CloseReason) {
         let Some(session) = self.table.remove(id) else { return };
-        self.nat.release(session.mapping);
-        if let Some(slot) = session.control {
+        self.nat.release(session.mapping());
+        if let Some(slot) = session.control() {
             self.controls.remove(slot);
         }
         self.close_pinholes_of(id, reason);

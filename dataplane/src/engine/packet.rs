@@ -25,12 +25,14 @@ pub struct Packet<'a> {
 
 impl<'a> Packet<'a> {
     /// Takes the first `length` bytes of the buffer as a packet with a complete checksum; the rest is room to grow.
+    #[inline]
     pub fn new(buffer: &'a mut [u8], length: usize) -> Self {
         let length = length.min(buffer.len());
         Self { buffer, length, checksum: ChecksumState::Complete, segment_size: 0 }
     }
 
     /// Returns the packet's bytes.
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
         self.buffer.get(..self.length).unwrap_or_default()
     }

@@ -3,24 +3,16 @@
 use crate::addr::Realm;
 use crate::alg::{AlgProtocol, CloseReason, Transport};
 use crate::config::Snapshot;
-use crate::conntrack::tcp::{Tcp, TcpState};
-use crate::conntrack::{InsertError, Session, SessionId, State};
+use crate::conntrack::tcp::Tcp;
+use crate::conntrack::{InsertError, NewSession, Session, SessionId, State, Table};
 use crate::emit::{self, ErrorTranslation};
+use crate::engine::context::{Arrival, Context};
 use crate::engine::{DropReason, Engine, Packet, Verdict, closed_event};
 use crate::firewall;
 use crate::nat::{MappingId, NatError};
 use crate::parse::{Body, Parsed, Quoted, TcpInfo, parse};
-use crate::time::Timestamp;
 use crate::tuple::{Direction, Protocol, Tuple};
 use crate::wire::tcp;
-
-/// What the stages of the pipeline share about one packet.
-pub(super) struct Context<'a> {
-    pub(super) snapshot: &'a Snapshot,
-    pub(super) realm: Realm,
-    pub(super) now: Timestamp,
-    pub(super) parsed: Parsed,
-}
 
 /// How a packet may open a session.
 #[derive(Clone, Copy)]
@@ -32,43 +24,40 @@ enum Opening {
 }
 
 impl Engine {
-    pub(super) fn pipeline(
+    #[inline]
+    pub(super) fn decide(
         &mut self,
-        snapshot: &Snapshot,
         packet: &mut Packet<'_>,
-        realm: Realm,
-        now: Timestamp,
+        arrival: &Arrival<'_>,
     ) -> Result<Verdict, DropReason> {
         let parsed = parse(packet.bytes())?;
         // Link padding is no part of the packet.
-        let shrunk = packet.set_length(parsed.end);
+        let shrunk = packet.set_length(parsed.end());
         debug_assert!(shrunk, "the parser has seen this many bytes");
-        if snapshot.config().decrement_ttl && parsed.ttl <= 1 {
+        if arrival.snapshot.config().decrement_ttl && parsed.ttl <= 1 {
             return Err(DropReason::TtlExceeded);
         }
-        let context = Context { snapshot, realm, now, parsed };
-        match parsed.body {
-            Body::Tcp(tuple, info) => self.tcp_packet(&context, packet, &tuple, info),
-            Body::Udp(tuple) => self.query_packet(&context, packet, &tuple, Opening::Query),
-            Body::Echo(tuple) => self.query_packet(&context, packet, &tuple, Opening::Query),
-            Body::EchoReply(tuple) => self.query_packet(&context, packet, &tuple, Opening::Never),
-            Body::IcmpError(quoted) => self.icmp_error(&context, packet, &quoted),
+        let context = Context { arrival, parsed: &parsed };
+        match &parsed.body {
+            Body::Tcp(info) => self.tcp_packet(&context, packet, *info),
+            Body::Udp | Body::Echo | Body::EchoReply => self.query_packet(&context, packet),
+            Body::IcmpError(quoted) => self.icmp_error(&context, packet, quoted),
         }
     }
 
+    #[inline(never)]
     fn tcp_packet(
         &mut self,
         context: &Context<'_>,
         packet: &mut Packet<'_>,
-        tuple: &Tuple,
         info: TcpInfo,
     ) -> Result<Verdict, DropReason> {
-        let shift = info.has(tcp::SYN).then(|| window_shift(packet, &context.parsed)).flatten();
+        let shift = info.has(tcp::SYN).then(|| window_shift(packet, context.parsed)).flatten();
         let opens = info.has(tcp::SYN) && !info.has(tcp::ACK_FLAG);
-        let mut found = self.table.lookup(tuple);
+        let mut found = self.table.find(&context.parsed.key);
         if let Some((id, direction)) = found
             && opens
-            && self.table.session(id).is_some_and(|s| s.realm(direction) == context.realm && is_closed(s))
+            && self.table.session(id).is_some_and(|s| s.realm(direction) == context.realm && s.is_closed())
         {
             // A new connection on the ports of one that is over (RFC 9293, 3.10.7.4).
             self.end_session(id, CloseReason::ControlEnded);
@@ -78,22 +67,28 @@ impl Engine {
             Some(found) => found,
             None => {
                 let opening = if opens { Opening::Tcp(info, shift) } else { Opening::Never };
-                let Some(id) = self.open(context, tuple, opening)? else {
+                let Some(id) = self.open(context, &context.parsed.tuple(), opening)? else {
                     return Ok(Verdict::DeliverIfListening);
                 };
                 (id, Direction::Original)
             }
         };
-        self.check_realm(context, id, direction)?;
-        if let Some(slot) = self.table.session(id).and_then(|session| session.control) {
+        let session = checked(&mut self.table, context, id, direction)?;
+        if let Some(slot) = session.control() {
             return self.control_packet(context, packet, id, direction, slot, info);
         }
-        self.note_tcp(context, id, direction, info, shift)?;
-        Ok(self.forward(context, packet, id, direction))
+        note_tcp(session, context, direction, info, shift)?;
+        forward(session, context, packet, direction);
+        let (closed, master) = (session.is_closed(), session.master());
+        self.refresh_master(context, master);
+        if closed {
+            self.close_pinholes_of(id, CloseReason::ControlEnded);
+        }
+        Ok(Verdict::Forward)
     }
 
-    /// Takes note of a segment in the state machine and sets the session's timer.
-    pub(super) fn note_tcp(
+    /// Takes note of a segment of a control session in the state machine and sets the session's timer.
+    pub(super) fn note_control(
         &mut self,
         context: &Context<'_>,
         id: SessionId,
@@ -102,93 +97,55 @@ impl Engine {
         shift: Option<u8>,
     ) -> Result<(), DropReason> {
         let Some(session) = self.table.session_mut(id) else { return Err(DropReason::NoSession) };
-        if let State::Tcp(state) = &mut session.state {
-            state.handle(direction, info, shift)?;
-        }
-        let closed = is_closed(session);
-        self.touch(context, id, direction);
-        if closed {
+        note_tcp(session, context, direction, info, shift)?;
+        if session.is_closed() {
             self.close_pinholes_of(id, CloseReason::ControlEnded);
         }
         Ok(())
     }
 
+    #[inline(always)]
     fn query_packet(
         &mut self,
         context: &Context<'_>,
         packet: &mut Packet<'_>,
-        tuple: &Tuple,
-        opening: Opening,
     ) -> Result<Verdict, DropReason> {
-        let (id, direction) = match self.table.lookup(tuple) {
+        let answers = context.parsed.body == Body::EchoReply;
+        let (id, direction) = match self.table.find(&context.parsed.key) {
             Some(found) => found,
             None => {
-                let Some(id) = self.open(context, tuple, opening)? else {
+                let opening = if answers { Opening::Never } else { Opening::Query };
+                let Some(id) = self.open(context, &context.parsed.tuple(), opening)? else {
                     return Ok(Verdict::DeliverIfListening);
                 };
                 (id, Direction::Original)
             }
         };
-        self.check_realm(context, id, direction)?;
+        let session = checked(&mut self.table, context, id, direction)?;
         // The far side answers an echo session, it does not ask in it.
-        let asks = matches!(context.parsed.body, Body::Echo(_));
-        let answers = matches!(context.parsed.body, Body::EchoReply(_));
+        let asks = context.parsed.body == Body::Echo;
         if asks && direction == Direction::Reply || answers && direction == Direction::Original {
             return Err(DropReason::NotExpected);
         }
-        if let Some(State::Query { replied }) = self.table.session_mut(id).map(|session| &mut session.state) {
-            *replied |= direction == Direction::Reply;
+        if direction == Direction::Reply {
+            session.set_replied();
         }
-        self.touch(context, id, direction);
-        Ok(self.forward(context, packet, id, direction))
+        count(session, context, direction);
+        forward(session, context, packet, direction);
+        let master = session.master();
+        self.refresh_master(context, master);
+        Ok(Verdict::Forward)
     }
 
-    fn check_realm(
-        &self,
-        context: &Context<'_>,
-        id: SessionId,
-        direction: Direction,
-    ) -> Result<(), DropReason> {
-        match self.table.session(id) {
-            Some(session) if session.realm(direction) == context.realm => Ok(()),
-            Some(_) => Err(DropReason::SpoofedSource),
-            None => Err(DropReason::NoSession),
+    /// A control session lives as long as one that it announced.
+    fn refresh_master(&mut self, context: &Context<'_>, master: Option<SessionId>) {
+        if let Some(control) = master.and_then(|id| self.table.session_mut(id)) {
+            control.refresh(context.tick, context.snapshot.idle());
         }
-    }
-
-    /// Sets the session's timer and its master's, and counts the packet. Traffic from outside alone does not keep a
-    /// UDP session alive (RFC 4787, REQ-6).
-    fn touch(&mut self, context: &Context<'_>, id: SessionId, direction: Direction) {
-        let timeouts = &context.snapshot.config().timeouts;
-        let Some(session) = self.table.session_mut(id) else { return };
-        session.count(direction);
-        let from_inside = context.realm == Realm::Inside;
-        let first_answer = matches!(session.packets, [_, 1]) && direction == Direction::Reply;
-        if from_inside || session.original.protocol != Protocol::Udp || first_answer {
-            session.deadline = context.now.saturating_add(session.idle_timeout(timeouts));
-        }
-        let Some(master) = session.master else { return };
-        if let Some(control) = self.table.session_mut(master) {
-            control.deadline = context.now.saturating_add(control.idle_timeout(timeouts));
-        }
-    }
-
-    pub(super) fn forward(
-        &mut self,
-        context: &Context<'_>,
-        packet: &mut Packet<'_>,
-        id: SessionId,
-        direction: Direction,
-    ) -> Verdict {
-        let Some(session) = self.table.session(id) else { return Verdict::Drop(DropReason::NoSession) };
-        emit::translate(packet, &context.parsed, &session.tuple(direction), &session.translated(direction));
-        if context.snapshot.config().decrement_ttl {
-            emit::decrement_ttl(packet.bytes_mut());
-        }
-        Verdict::Forward
     }
 
     /// Opens the session of a first packet; `None` leaves the packet to the host.
+    #[inline(never)]
     fn open(
         &mut self,
         context: &Context<'_>,
@@ -282,20 +239,9 @@ impl Engine {
         mapping: MappingId,
         master: Option<SessionId>,
     ) -> Result<SessionId, DropReason> {
-        let mut session = Session {
-            original: *original,
-            reply,
-            originator: context.realm,
-            state,
-            mapping,
-            master,
-            control: None,
-            deadline: context.now,
-            packets: [0; 2],
-        };
-        let idle = session.idle_timeout(&context.snapshot.config().timeouts);
-        session.deadline = context.now.saturating_add(idle);
-        match self.table.insert(session) {
+        let new =
+            NewSession { original: *original, reply, originator: context.realm, state, mapping, master };
+        match self.table.insert(&new, context.tick, context.snapshot.idle()) {
             Ok(id) => {
                 self.stats.sessions_created += 1;
                 Ok(id)
@@ -313,13 +259,14 @@ impl Engine {
     /// Has an ALG follow a new session, if one listens on its ports and there is room.
     fn attach_control(&mut self, snapshot: &Snapshot, id: SessionId) {
         let Some(session) = self.table.session_mut(id) else { return };
-        let tuple = session.original;
+        let tuple = session.tuple(Direction::Original);
         if tuple.protocol != Protocol::Tcp {
             return;
         }
         match snapshot.alg_for(Transport::Tcp, tuple.source_port, tuple.destination_port) {
             Some(protocol @ AlgProtocol::Ftp) => {
-                session.control = self.controls.insert(protocol, id, session, self.limits.control_streams);
+                let slot = self.controls.insert(protocol, id, session, self.limits.control_streams);
+                session.set_control(slot);
             }
             // These have no stream helper yet: their sessions are translated like any other.
             Some(AlgProtocol::IkeEsp | AlgProtocol::Pptp | AlgProtocol::Sip | AlgProtocol::Tftp) | None => {}
@@ -327,28 +274,28 @@ impl Engine {
     }
 
     /// RFC 5508, REQ-4 to REQ-6: an error must quote a packet that a session sent; it changes no session.
+    #[inline(never)]
     fn icmp_error(
         &mut self,
         context: &Context<'_>,
         packet: &mut Packet<'_>,
         quoted: &Quoted,
     ) -> Result<Verdict, DropReason> {
-        let Some((id, direction)) = self.table.lookup(&quoted.tuple.reversed()) else {
-            if context.snapshot.is_host(context.parsed.destination) {
+        let Some((id, direction)) = self.table.find(&quoted.tuple.reversed().into()) else {
+            if context.snapshot.is_host(context.parsed.tuple().destination) {
                 return Ok(Verdict::DeliverIfListening);
             }
             return Err(DropReason::IcmpNoSession);
         };
-        self.check_realm(context, id, direction)?;
-        let Some(session) = self.table.session(id) else { return Err(DropReason::IcmpNoSession) };
+        let session = checked(&mut self.table, context, id, direction)?;
         let sent = direction.opposite();
         let source = match context.realm {
             Realm::Inside => session.translated(direction).source,
-            Realm::Outside => context.parsed.source,
+            Realm::Outside => context.parsed.tuple().source,
         };
-        let quoted_seq = session.control.and_then(|slot| {
+        let quoted_seq = session.control().and_then(|slot| {
             let stream = &self.controls.at(slot)?.stream;
-            let seq = crate::wire::u32_at(packet.bytes(), quoted.transport_at + tcp::SEQ);
+            let seq = crate::wire::u32_at(packet.bytes(), quoted.transport_at() + tcp::SEQ);
             Some(stream.unmap_seq(sent, seq))
         });
         let to = ErrorTranslation {
@@ -357,12 +304,63 @@ impl Engine {
             quoted: session.tuple(sent),
             quoted_seq,
         };
-        emit::translate_error(packet, &context.parsed, quoted, &to);
+        emit::translate_error(packet, context.parsed, quoted, &to);
         if context.snapshot.config().decrement_ttl {
             emit::decrement_ttl(packet.bytes_mut());
         }
         Ok(Verdict::Forward)
     }
+}
+
+/// Returns the session of a packet that may be believed to be of its sender.
+#[inline(always)]
+fn checked<'a>(
+    table: &'a mut Table,
+    context: &Context<'_>,
+    id: SessionId,
+    direction: Direction,
+) -> Result<&'a mut Session, DropReason> {
+    let session = table.session_mut(id).ok_or(DropReason::NoSession)?;
+    if session.realm(direction) == context.realm { Ok(session) } else { Err(DropReason::SpoofedSource) }
+}
+
+fn note_tcp(
+    session: &mut Session,
+    context: &Context<'_>,
+    direction: Direction,
+    info: TcpInfo,
+    shift: Option<u8>,
+) -> Result<(), DropReason> {
+    if let Some(mut tcp) = session.tcp() {
+        tcp.handle(direction, info, shift)?;
+        session.set_tcp(&tcp);
+    }
+    count(session, context, direction);
+    Ok(())
+}
+
+/// Counts a packet and sets the session's timer. Traffic from outside alone does not keep a UDP session alive
+/// (RFC 4787, REQ-6).
+#[inline(always)]
+pub(super) fn count(session: &mut Session, arrival: &Arrival<'_>, direction: Direction) {
+    let first_answer = session.count(direction) == 1 && direction == Direction::Reply;
+    let from_inside = arrival.realm == Realm::Inside;
+    if from_inside || session.protocol() != Protocol::Udp || first_answer {
+        session.refresh(arrival.tick, arrival.snapshot.idle());
+    }
+}
+
+/// Gives a packet the addresses and ports that its session has on the other side.
+#[inline(always)]
+pub(super) fn forward(
+    session: &Session,
+    context: &Context<'_>,
+    packet: &mut Packet<'_>,
+    direction: Direction,
+) {
+    let hop = context.snapshot.config().decrement_ttl;
+    let at = context.parsed.transport_at();
+    emit::translate(packet, &context.parsed.key, &session.leaving(direction), at, hop);
 }
 
 fn first_state(opening: Opening) -> Option<State> {
@@ -373,11 +371,7 @@ fn first_state(opening: Opening) -> Option<State> {
     }
 }
 
-fn is_closed(session: &Session) -> bool {
-    matches!(&session.state, State::Tcp(tcp) if tcp.state() == TcpState::Closed)
-}
-
 pub(super) fn window_shift(packet: &Packet<'_>, parsed: &Parsed) -> Option<u8> {
-    let segment = packet.bytes().get(parsed.transport_at..parsed.end).unwrap_or_default();
+    let segment = packet.bytes().get(parsed.transport_at()..parsed.end()).unwrap_or_default();
     tcp::options(segment).window_shift
 }

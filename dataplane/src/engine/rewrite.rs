@@ -34,7 +34,7 @@ impl Rest {
         packet: &Packet<'_>,
         parsed: &Parsed,
     ) -> Vec<CraftedSegment> {
-        let header = packet.bytes().get(parsed.transport_at..).unwrap_or_default();
+        let header = packet.bytes().get(parsed.transport_at()..).unwrap_or_default();
         let whole = CraftedSegment {
             direction,
             seq: self.seq,
@@ -61,12 +61,12 @@ impl Change {
         let Rewritten { seq, ack, fin, payload, .. } = &mut self.rewritten;
         let mut rest = Rest { payload: Vec::new(), seq: *seq, ack: *ack, fin: false, piece: 0 };
         if let Some(payload) = payload
-            && payload.len() > info.payload
-            && parsed.payload_at + payload.len() > longest
+            && payload.len() > usize::from(info.payload)
+            && parsed.payload_at() + payload.len() > longest
         {
             // Its sender knows that segments as long as its own pass.
-            let room = longest.saturating_sub(parsed.payload_at).max(1);
-            rest.piece = info.payload.max(SAFE_SEGMENT).min(room);
+            let room = longest.saturating_sub(parsed.payload_at()).max(1);
+            rest.piece = usize::from(info.payload).max(SAFE_SEGMENT).min(room);
             rest.payload = payload.split_off(rest.piece.min(payload.len()));
             rest.seq = seq.wrapping_add(u32::try_from(payload.len()).unwrap_or(0));
             rest.fin = !rest.payload.is_empty() && std::mem::take(fin);
@@ -76,12 +76,12 @@ impl Change {
 
     /// Writes everything but checksums and lengths; `false` when nothing differs.
     pub(super) fn write(&self, packet: &mut Packet<'_>, parsed: &Parsed) -> bool {
-        let (at, rewritten) = (parsed.transport_at, &self.rewritten);
+        let (at, rewritten) = (parsed.transport_at(), &self.rewritten);
         let before = header_fields(packet.bytes(), at);
         if let Some(payload) = &rewritten.payload {
             // A buffer too short for it leaves the packet as long as it is: the caller's buffers hold any packet.
-            if packet.set_length(parsed.payload_at + payload.len())
-                && let Some(target) = packet.bytes_mut().get_mut(parsed.payload_at..)
+            if packet.set_length(parsed.payload_at() + payload.len())
+                && let Some(target) = packet.bytes_mut().get_mut(parsed.payload_at()..)
             {
                 target.copy_from_slice(payload);
             }

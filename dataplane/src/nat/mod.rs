@@ -16,6 +16,11 @@ use ports::PortMap;
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct MappingId(u32);
 
+impl MappingId {
+    /// No mapping.
+    pub(crate) const NONE: Self = Self(u32::MAX);
+}
+
 /// One inside endpoint and the outside endpoint that stands for it towards everybody.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Mapping {
@@ -57,7 +62,7 @@ impl Nat {
         Self {
             mappings: vec![None; entries],
             free: (0..capacity).rev().collect(),
-            by_inside: Index::new(entries),
+            by_inside: Index::new(entries, capacity),
             pool: Vec::new(),
             hasher,
         }

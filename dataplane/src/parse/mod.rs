@@ -1,41 +1,56 @@
 //! Bytes to a [`Parsed`] packet: total, never panics, and each way to be malformed has its own reason.
 
-use std::net::Ipv4Addr;
-
 use crate::engine::DropReason;
-use crate::tuple::{Protocol, Tuple};
-use crate::wire::{self, checksum, ipv4, tcp, u8_at, u16_at, u32_at};
+use crate::tuple::{Key, Protocol, Tuple};
+use crate::wire::{self, checksum, ipv4, tcp, u8_at, u16_at, u32_at, word_at};
 
-/// Where the parts of an accepted packet are.
+/// An accepted packet's key and where its parts are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Parsed {
-    /// Source address.
-    pub source: Ipv4Addr,
-    /// Destination address.
-    pub destination: Ipv4Addr,
-    /// Offset of the transport header.
-    pub transport_at: usize,
-    /// Offset of the transport payload.
-    pub payload_at: usize,
-    /// End of the packet by its total length; link padding may follow.
-    pub end: usize,
+    /// Addresses and ports; an ICMP error has the ports 0.
+    pub key: Key,
+    transport_at: u16,
+    payload_at: u16,
+    end: u16,
     /// Time to live.
     pub ttl: u8,
     /// What it carries.
     pub body: Body,
 }
 
+impl Parsed {
+    /// Returns addresses and ports; an ICMP error has the ports 0.
+    pub const fn tuple(&self) -> Tuple {
+        self.key.tuple()
+    }
+
+    /// Returns the offset of the transport header.
+    pub fn transport_at(&self) -> usize {
+        usize::from(self.transport_at)
+    }
+
+    /// Returns the offset of the transport payload.
+    pub fn payload_at(&self) -> usize {
+        usize::from(self.payload_at)
+    }
+
+    /// Returns the end of the packet by its total length; link padding may follow.
+    pub fn end(&self) -> usize {
+        usize::from(self.end)
+    }
+}
+
 /// What a packet carries.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Body {
     /// A TCP segment.
-    Tcp(Tuple, TcpInfo),
+    Tcp(TcpInfo),
     /// A UDP datagram.
-    Udp(Tuple),
+    Udp,
     /// An ICMP echo.
-    Echo(Tuple),
+    Echo,
     /// An ICMP echo reply.
-    EchoReply(Tuple),
+    EchoReply,
     /// An ICMP error about the quoted packet.
     IcmpError(Quoted),
 }
@@ -52,7 +67,7 @@ pub struct TcpInfo {
     /// Window, unscaled.
     pub window: u16,
     /// Bytes of payload.
-    pub payload: usize,
+    pub payload: u16,
 }
 
 impl TcpInfo {
@@ -63,9 +78,8 @@ impl TcpInfo {
 
     /// Returns the sequence number after this segment; SYN and FIN count one each.
     pub fn end(self) -> u32 {
-        let length = u32::try_from(self.payload).unwrap_or(0);
         self.seq
-            .wrapping_add(length)
+            .wrapping_add(u32::from(self.payload))
             .wrapping_add(u32::from(self.has(tcp::SYN)))
             .wrapping_add(u32::from(self.has(tcp::FIN)))
     }
@@ -74,74 +88,188 @@ impl TcpInfo {
 /// The packet that an ICMP error quotes (RFC 792; RFC 5508, section 7.1), perhaps cut off.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Quoted {
-    /// Offset of the quoted IP header in the whole packet.
-    pub at: usize,
-    /// Offset of the quoted transport header in the whole packet.
-    pub transport_at: usize,
+    at: u16,
+    transport_at: u16,
     /// The quoted packet's key, as it was on the wire where it met the error.
     pub tuple: Tuple,
 }
 
+impl Quoted {
+    /// Returns the offset of the quoted IP header in the whole packet.
+    pub fn at(&self) -> usize {
+        usize::from(self.at)
+    }
+
+    /// Returns the offset of the quoted transport header in the whole packet.
+    pub fn transport_at(&self) -> usize {
+        usize::from(self.transport_at)
+    }
+}
+
 struct Header {
-    transport_at: usize,
-    end: usize,
+    source: u32,
+    destination: u32,
+    transport_at: u16,
+    end: u16,
+    ttl: u8,
     protocol: u8,
+}
+
+/// A transport header: its ports as they lie in the packet, its length and what it says.
+struct Transport {
+    protocol: Protocol,
+    ports: u32,
+    length: u16,
+    body: Body,
 }
 
 /// Reads a packet.
 ///
 /// # Errors
 /// The reason to drop it.
+#[inline(always)]
 pub fn parse(packet: &[u8]) -> Result<Parsed, DropReason> {
     let header = parse_ipv4(packet)?;
-    let transport = packet.get(header.transport_at..header.end).unwrap_or_default();
-    let (source, destination) = (ipv4::source(packet), ipv4::destination(packet));
-    let (body, header_length) = match header.protocol {
-        wire::PROTOCOL_TCP => parse_tcp(source, destination, transport)?,
-        wire::PROTOCOL_UDP => parse_udp(source, destination, transport)?,
-        wire::PROTOCOL_ICMP => parse_icmp(source, destination, packet, &header)?,
+    let span = usize::from(header.transport_at)..usize::from(header.end);
+    let bytes = packet.get(span).unwrap_or_default();
+    let transport = match header.protocol {
+        wire::PROTOCOL_TCP => parse_tcp(bytes)?,
+        wire::PROTOCOL_UDP => parse_udp(bytes)?,
+        wire::PROTOCOL_ICMP => parse_icmp(bytes, header.transport_at)?,
         _ => return Err(DropReason::ProtocolUnsupported),
     };
     Ok(Parsed {
-        source,
-        destination,
+        key: Key {
+            protocol: transport.protocol,
+            words: [header.source, header.destination, transport.ports],
+        },
         transport_at: header.transport_at,
-        payload_at: header.transport_at + header_length,
+        payload_at: header.transport_at + transport.length,
         end: header.end,
-        ttl: u8_at(packet, ipv4::TTL),
-        body,
+        ttl: header.ttl,
+        body: transport.body,
     })
 }
 
+const UDP_HEADER: u16 = 8;
+const ICMP_HEADER: u16 = 8;
+
+#[inline(always)]
 fn parse_ipv4(packet: &[u8]) -> Result<Header, DropReason> {
-    if packet.is_empty() {
-        return Err(DropReason::Truncated);
+    match packet.first().map(|first| first >> 4) {
+        None => return Err(DropReason::Truncated),
+        Some(4) => {}
+        Some(6) => return Err(DropReason::Ipv6Unsupported),
+        Some(_) => return Err(DropReason::BadIpVersion),
     }
-    match ipv4::version(packet) {
-        4 => {}
-        6 => return Err(DropReason::Ipv6Unsupported),
-        _ => return Err(DropReason::BadIpVersion),
-    }
-    let (header_length, total_length) = (ipv4::header_length(packet), ipv4::total_length(packet));
-    if packet.len() < ipv4::MIN_HEADER {
-        return Err(DropReason::Truncated);
-    }
+    // Of known length, so that no field's place has to be checked.
+    let Some(fixed) = packet.first_chunk::<{ ipv4::MIN_HEADER }>() else { return Err(DropReason::Truncated) };
+    let (header_length, total_length) = (ipv4::header_length(fixed), ipv4::total_length(fixed));
     if header_length < ipv4::MIN_HEADER || header_length > total_length {
         return Err(DropReason::BadIpHeader);
     }
-    let Some(header) = packet.get(..header_length).filter(|_| total_length <= packet.len()) else {
+    if total_length > packet.len() {
         return Err(DropReason::Truncated);
+    }
+    if header_length == ipv4::MIN_HEADER {
+        if !checksum::header_is_right(fixed) {
+            return Err(DropReason::BadIpChecksum);
+        }
+    } else {
+        check_options(packet.get(..header_length).unwrap_or_default())?;
+    }
+    if u16_at(fixed, ipv4::FRAGMENT) & ipv4::FRAGMENT_MASK != 0 {
+        return Err(DropReason::Fragment);
+    }
+    Ok(Header {
+        source: word_at(fixed, ipv4::SOURCE),
+        destination: word_at(fixed, ipv4::DESTINATION),
+        // At most 60, and a field of 16 bits.
+        transport_at: u16::try_from(header_length).unwrap_or(0),
+        end: u16_at(fixed, ipv4::TOTAL_LENGTH),
+        ttl: u8_at(fixed, ipv4::TTL),
+        protocol: u8_at(fixed, ipv4::PROTOCOL),
+    })
+}
+
+/// What is known of a packet of the kind that nearly all are: TCP or UDP with an IP header without options, whole and
+/// right as far as [`parse`] checks it.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain {
+    /// Addresses and ports.
+    pub key: Key,
+    /// Time to live; 0 where the packet is of another kind.
+    pub ttl: u32,
+}
+
+impl Plain {
+    /// Another kind of packet.
+    pub const NONE: Self = Self { key: Key { protocol: Protocol::Udp, words: [0; 3] }, ttl: 0 };
+    /// Offset of the transport header.
+    pub const TRANSPORT_AT: usize = ipv4::MIN_HEADER;
+
+    /// Whether the packet is of the kind.
+    pub const fn is_some(&self) -> bool {
+        self.ttl != 0
+    }
+
+    /// Reads the TCP header; `None` for a segment that opens or closes a connection, or is malformed.
+    #[inline(always)]
+    pub fn segment(packet: &[u8]) -> Option<TcpInfo> {
+        let segment = packet.get(Self::TRANSPORT_AT..)?;
+        let fixed = segment.first_chunk::<{ tcp::MIN_HEADER }>()?;
+        let header_length = tcp::header_length(fixed);
+        let payload = segment.len().checked_sub(header_length)?;
+        let flags = u8_at(fixed, tcp::FLAGS);
+        let turns = flags & (tcp::SYN | tcp::FIN | tcp::RST) != 0 || flags & tcp::ACK_FLAG == 0;
+        (!turns && header_length >= tcp::MIN_HEADER).then(|| TcpInfo {
+            seq: u32_at(fixed, tcp::SEQ),
+            ack: u32_at(fixed, tcp::ACK),
+            flags,
+            window: tcp::window(fixed),
+            payload: u16::try_from(payload).unwrap_or(0),
+        })
+    }
+}
+
+/// Reads a packet if it is of the kind that nearly all are; what [`parse`] would say of any other is not known.
+#[inline(always)]
+pub fn peek(packet: &[u8]) -> Plain {
+    const FIRST_BYTE: u8 = 0x45;
+    let Some(fixed) = packet.first_chunk::<{ ipv4::MIN_HEADER + wire::UDP_HEADER }>() else {
+        return Plain::NONE;
     };
+    let total_length = ipv4::total_length(fixed);
+    let transport_length = total_length.wrapping_sub(ipv4::MIN_HEADER);
+    let (protocol, usable) = match u8_at(fixed, ipv4::PROTOCOL) {
+        wire::PROTOCOL_TCP => (Protocol::Tcp, transport_length >= tcp::MIN_HEADER),
+        wire::PROTOCOL_UDP => {
+            let length = usize::from(u16_at(fixed, ipv4::MIN_HEADER + wire::UDP_LENGTH));
+            (Protocol::Udp, length >= wire::UDP_HEADER && length <= transport_length)
+        }
+        _ => return Plain::NONE,
+    };
+    let ports = word_at(fixed, ipv4::MIN_HEADER);
+    // Link padding is left to the whole pipeline as well.
+    let plain = usable
+        & (u8_at(fixed, 0) == FIRST_BYTE)
+        & (total_length == packet.len())
+        & (u16_at(fixed, ipv4::FRAGMENT) & ipv4::FRAGMENT_MASK == 0)
+        & (ports & 0xffff != 0)
+        & (ports >> 16 != 0)
+        & fixed.first_chunk().is_some_and(checksum::header_is_right);
+    if !plain {
+        return Plain::NONE;
+    }
+    let words = [word_at(fixed, ipv4::SOURCE), word_at(fixed, ipv4::DESTINATION), ports];
+    Plain { key: Key { protocol, words }, ttl: u32::from(u8_at(fixed, ipv4::TTL)) }
+}
+
+fn check_options(header: &[u8]) -> Result<(), DropReason> {
     if checksum::checksum(header) != 0 {
         return Err(DropReason::BadIpChecksum);
     }
-    if has_source_route(header) {
-        return Err(DropReason::SourceRoute);
-    }
-    if u16_at(packet, ipv4::FRAGMENT) & ipv4::FRAGMENT_MASK != 0 {
-        return Err(DropReason::Fragment);
-    }
-    Ok(Header { transport_at: header_length, end: total_length, protocol: u8_at(packet, ipv4::PROTOCOL) })
+    if has_source_route(header) { Err(DropReason::SourceRoute) } else { Ok(()) }
 }
 
 /// Loose and strict source routes let the sender steer around the firewall (RFC 7126, sections 4.3 and 4.4).
@@ -162,61 +290,51 @@ fn has_source_route(header: &[u8]) -> bool {
     false
 }
 
-fn parse_tcp(source: Ipv4Addr, destination: Ipv4Addr, segment: &[u8]) -> Result<(Body, usize), DropReason> {
-    if segment.len() < tcp::MIN_HEADER {
+#[inline(always)]
+fn parse_tcp(segment: &[u8]) -> Result<Transport, DropReason> {
+    let Some(fixed) = segment.first_chunk::<{ tcp::MIN_HEADER }>() else {
         return Err(DropReason::Truncated);
-    }
-    let header_length = tcp::header_length(segment);
-    if header_length < tcp::MIN_HEADER || header_length > segment.len() {
+    };
+    let header_length = tcp::header_length(fixed);
+    let payload = segment.len().checked_sub(header_length);
+    let Some(payload) = payload.filter(|_| header_length >= tcp::MIN_HEADER) else {
         return Err(DropReason::BadTcpHeader);
-    }
+    };
     let info = TcpInfo {
-        seq: u32_at(segment, tcp::SEQ),
-        ack: u32_at(segment, tcp::ACK),
-        flags: u8_at(segment, tcp::FLAGS),
-        window: tcp::window(segment),
-        payload: segment.len() - header_length,
+        seq: u32_at(fixed, tcp::SEQ),
+        ack: u32_at(fixed, tcp::ACK),
+        flags: u8_at(fixed, tcp::FLAGS),
+        window: tcp::window(fixed),
+        payload: u16::try_from(payload).unwrap_or(0),
     };
     let contradictory = info.has(tcp::SYN) && info.flags & (tcp::FIN | tcp::RST) != 0;
     let none = info.flags & (tcp::SYN | tcp::ACK_FLAG | tcp::RST | tcp::FIN) == 0;
     if contradictory || none {
         return Err(DropReason::BadTcpFlags);
     }
-    let tuple = ports(Protocol::Tcp, source, destination, segment)?;
-    Ok((Body::Tcp(tuple, info), header_length))
+    let length = u16::try_from(header_length).unwrap_or(0);
+    Ok(Transport { protocol: Protocol::Tcp, ports: ports(fixed)?, length, body: Body::Tcp(info) })
 }
 
-fn parse_udp(source: Ipv4Addr, destination: Ipv4Addr, datagram: &[u8]) -> Result<(Body, usize), DropReason> {
-    if datagram.len() < wire::UDP_HEADER {
+#[inline(always)]
+fn parse_udp(datagram: &[u8]) -> Result<Transport, DropReason> {
+    let Some(fixed) = datagram.first_chunk::<{ wire::UDP_HEADER }>() else {
         return Err(DropReason::Truncated);
-    }
-    let length = usize::from(u16_at(datagram, wire::UDP_LENGTH));
+    };
+    let length = usize::from(u16_at(fixed, wire::UDP_LENGTH));
     if length < wire::UDP_HEADER || length > datagram.len() {
         return Err(DropReason::BadUdpLength);
     }
-    Ok((Body::Udp(ports(Protocol::Udp, source, destination, datagram)?), wire::UDP_HEADER))
+    Ok(Transport { protocol: Protocol::Udp, ports: ports(fixed)?, length: UDP_HEADER, body: Body::Udp })
 }
 
-fn ports(
-    protocol: Protocol,
-    source: Ipv4Addr,
-    destination: Ipv4Addr,
-    transport: &[u8],
-) -> Result<Tuple, DropReason> {
-    let (source_port, destination_port) = (u16_at(transport, 0), u16_at(transport, 2));
-    if source_port == 0 || destination_port == 0 {
-        return Err(DropReason::PortZero);
-    }
-    Ok(Tuple { protocol, source, source_port, destination, destination_port })
+#[inline(always)]
+fn ports(transport: &[u8]) -> Result<u32, DropReason> {
+    let ports = word_at(transport, 0);
+    if ports & 0xffff == 0 || ports >> 16 == 0 { Err(DropReason::PortZero) } else { Ok(ports) }
 }
 
-fn parse_icmp(
-    source: Ipv4Addr,
-    destination: Ipv4Addr,
-    packet: &[u8],
-    header: &Header,
-) -> Result<(Body, usize), DropReason> {
-    let message = packet.get(header.transport_at..header.end).unwrap_or_default();
+fn parse_icmp(message: &[u8], transport_at: u16) -> Result<Transport, DropReason> {
     if message.len() < wire::ICMP_HEADER {
         return Err(DropReason::Truncated);
     }
@@ -224,29 +342,23 @@ fn parse_icmp(
     if checksum::checksum(message) != 0 {
         return Err(DropReason::BadIcmpChecksum);
     }
-    let identifier = u16_at(message, wire::ICMP_IDENTIFIER);
-    let tuple = Tuple {
-        protocol: Protocol::IcmpEcho,
-        source,
-        source_port: identifier,
-        destination,
-        destination_port: identifier,
-    };
-    let body = match u8_at(message, 0) {
-        wire::ICMP_ECHO => Body::Echo(tuple),
-        wire::ICMP_ECHO_REPLY => Body::EchoReply(tuple),
+    let [high, low] = u16_at(message, wire::ICMP_IDENTIFIER).to_be_bytes();
+    let identifier = u32::from_ne_bytes([high, low, high, low]);
+    let (ports, body) = match u8_at(message, 0) {
+        wire::ICMP_ECHO => (identifier, Body::Echo),
+        wire::ICMP_ECHO_REPLY => (identifier, Body::EchoReply),
         wire::ICMP_UNREACHABLE | wire::ICMP_TIME_EXCEEDED | wire::ICMP_PARAMETER => {
-            Body::IcmpError(parse_quoted(packet, header.transport_at + wire::ICMP_HEADER, header.end)?)
+            let quoted = message.get(wire::ICMP_HEADER..).unwrap_or_default();
+            (0, Body::IcmpError(parse_quoted(quoted, transport_at + ICMP_HEADER)?))
         }
         _ => return Err(DropReason::IcmpTypeUnsupported),
     };
-    Ok((body, wire::ICMP_HEADER))
+    Ok(Transport { protocol: Protocol::IcmpEcho, ports, length: ICMP_HEADER, body })
 }
 
 /// Reads the quoted packet: its IP header must be whole and right, and eight bytes of its transport be there.
-fn parse_quoted(packet: &[u8], at: usize, end: usize) -> Result<Quoted, DropReason> {
+fn parse_quoted(quoted: &[u8], at: u16) -> Result<Quoted, DropReason> {
     const QUOTED_TRANSPORT: usize = 8;
-    let quoted = packet.get(at..end).unwrap_or_default();
     let header_length = ipv4::header_length(quoted);
     let usable = ipv4::version(quoted) == 4
         && header_length >= ipv4::MIN_HEADER
@@ -272,7 +384,7 @@ fn parse_quoted(packet: &[u8], at: usize, end: usize) -> Result<Quoted, DropReas
         _ => return Err(DropReason::BadQuotedPacket),
     };
     let tuple = Tuple { protocol, source, source_port, destination, destination_port };
-    Ok(Quoted { at, transport_at: at + header_length, tuple })
+    Ok(Quoted { at, transport_at: at + u16::try_from(header_length).unwrap_or(0), tuple })
 }
 
 #[cfg(test)]

@@ -104,8 +104,8 @@ proptest! {
     #[test]
     fn any_bytes_are_parsed_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         if let Ok(parsed) = parse(&bytes) {
-            prop_assert!(parsed.transport_at <= parsed.payload_at);
-            prop_assert!(parsed.payload_at <= parsed.end && parsed.end <= bytes.len());
+            prop_assert!(parsed.transport_at() <= parsed.payload_at());
+            prop_assert!(parsed.payload_at() <= parsed.end() && parsed.end() <= bytes.len());
         }
     }
 
@@ -114,7 +114,7 @@ proptest! {
     fn any_transport_is_parsed_or_refused(protocol in prop::sample::select(vec![1_u8, 6, 17]), bytes in prop::collection::vec(any::<u8>(), 0..100)) {
         let bytes = packet(protocol, &bytes);
         if let Ok(parsed) = parse(&bytes) {
-            prop_assert!(parsed.payload_at <= parsed.end && parsed.end <= bytes.len());
+            prop_assert!(parsed.payload_at() <= parsed.end() && parsed.end() <= bytes.len());
         }
     }
 }

@@ -2,31 +2,38 @@
 
 use std::net::Ipv4Addr;
 
-/// Folds a sum of 16-bit words into 16 bits.
-fn fold(mut sum: u64) -> u16 {
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    // After the loop the sum fits.
-    u16::try_from(sum).unwrap_or(u16::MAX)
+/// Folds a sum of 16-bit words, or of longer ones made of them, into 16 bits.
+#[inline(always)]
+const fn fold(sum: u64) -> u16 {
+    let sum = (sum >> 32) + (sum & 0xffff_ffff);
+    let sum = (sum >> 16) + (sum & 0xffff);
+    let sum = (sum >> 16) + (sum & 0xffff);
+    let [.., high, low] = ((sum >> 16) + (sum & 0xffff)).to_be_bytes();
+    u16::from_be_bytes([high, low])
 }
 
-/// Adds up the bytes as 16-bit words in network order; an odd last byte is padded with zero.
+/// Adds up the bytes as 16-bit words in network order, folded; an odd last byte is padded with zero.
+#[inline(always)]
 fn sum(bytes: &[u8]) -> u64 {
-    let mut chunks = bytes.chunks_exact(2);
-    let mut total = 0_u64;
-    for chunk in &mut chunks {
-        if let &[high, low] = chunk {
-            total += u64::from(u16::from_be_bytes([high, low]));
-        }
+    // The sum of swapped words is the swapped sum (RFC 1071, section 2), so the machine's own order does, four bytes
+    // at a time.
+    let (chunks, rest) = bytes.as_chunks::<4>();
+    let mut last = [0; 4];
+    for (target, source) in last.iter_mut().zip(rest) {
+        *target = *source;
     }
-    if let &[last] = chunks.remainder() {
-        total += u64::from(u16::from_be_bytes([last, 0]));
-    }
-    total
+    let whole: u64 = chunks.iter().map(|chunk| u64::from(u32::from_ne_bytes(*chunk))).sum();
+    u64::from(fold(whole + u64::from(u32::from_ne_bytes(last))).to_be())
+}
+
+/// Whether the checksum of an IPv4 header without options is right.
+#[inline(always)]
+pub fn header_is_right(header: &[u8; 20]) -> bool {
+    sum(header) == 0xffff
 }
 
 /// Computes the checksum of the bytes, whose checksum field is zero; over bytes with a right checksum it gives 0.
+#[inline]
 pub fn checksum(bytes: &[u8]) -> u16 {
     !fold(sum(bytes))
 }
@@ -43,7 +50,8 @@ pub fn transport(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, segment:
     !fold(sum(segment) + u64::from(pseudo))
 }
 
-/// What a set of changed 16-bit words does to a checksum over them (RFC 1624, equation 3).
+/// What a set of changed 16-bit words does to a checksum over them (RFC 1624, equation 3). Kept in the machine's own
+/// order, as sums are the same in any (RFC 1071, section 2).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Delta(u64);
 
@@ -51,35 +59,41 @@ impl Delta {
     /// No change.
     pub const NONE: Self = Self(0);
 
-    /// Notes that the word `old` became `new`.
+    /// Notes that the number `old` became `new`.
     #[must_use]
     pub fn replace(self, old: u16, new: u16) -> Self {
+        Self(self.0 + u64::from(!old.to_be()) + u64::from(new.to_be()))
+    }
+
+    /// Notes that four bytes of the packet, as they are, became others: two words at once, which fold into their sum.
+    #[must_use]
+    #[inline(always)]
+    pub fn replace_word(self, old: u32, new: u32) -> Self {
         Self(self.0 + u64::from(!old) + u64::from(new))
     }
 
     /// Notes that the address `old` became `new`.
     #[must_use]
     pub fn replace_address(self, old: Ipv4Addr, new: Ipv4Addr) -> Self {
-        let [a, b, c, d] = old.octets();
-        let [e, f, g, h] = new.octets();
-        self.replace(u16::from_be_bytes([a, b]), u16::from_be_bytes([e, f]))
-            .replace(u16::from_be_bytes([c, d]), u16::from_be_bytes([g, h]))
+        self.replace_word(u32::from_ne_bytes(old.octets()), u32::from_ne_bytes(new.octets()))
     }
 
     /// Joins two sets of changes.
     #[must_use]
+    #[inline(always)]
     pub fn and(self, other: Self) -> Self {
         Self(self.0 + other.0)
     }
 
-    /// Returns the checksum after the changes.
-    pub fn apply(self, checksum: u16) -> u16 {
-        !fold(u64::from(!checksum) + self.0)
+    /// Returns the checksum after the changes; both are two bytes of the packet as they are.
+    #[inline(always)]
+    pub fn apply(self, field: [u8; 2]) -> [u8; 2] {
+        (!fold(u64::from(!u16::from_ne_bytes(field)) + self.0)).to_ne_bytes()
     }
 
     /// Returns the field of a packet whose checksum the kernel completes later: it holds the sum of the pseudo
     /// header, not complemented (virtio 1.2, 5.1.6.2), so only changed addresses and lengths belong in here.
-    pub fn apply_partial(self, field: u16) -> u16 {
-        fold(u64::from(field) + self.0)
+    pub fn apply_partial(self, field: [u8; 2]) -> [u8; 2] {
+        fold(u64::from(u16::from_ne_bytes(field)) + self.0).to_ne_bytes()
     }
 }

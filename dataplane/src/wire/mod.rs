@@ -59,6 +59,23 @@ pub fn u32_at(bytes: &[u8], at: usize) -> u32 {
     }
 }
 
+/// Reads four bytes as they are, in no order of a number's.
+#[inline(always)]
+pub fn word_at(bytes: &[u8], at: usize) -> u32 {
+    match bytes.get(at..at.saturating_add(4)) {
+        Some(&[a, b, c, d]) => u32::from_ne_bytes([a, b, c, d]),
+        Some(_) | None => 0,
+    }
+}
+
+/// Writes four bytes as they are.
+#[inline(always)]
+pub fn set_word(bytes: &mut [u8], at: usize, word: u32) {
+    if let Some(target) = bytes.get_mut(at..at.saturating_add(4)) {
+        target.copy_from_slice(&word.to_ne_bytes());
+    }
+}
+
 /// Writes a byte.
 pub fn set_u8(bytes: &mut [u8], at: usize, value: u8) {
     if let Some(target) = bytes.get_mut(at) {

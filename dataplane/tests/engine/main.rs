@@ -1,6 +1,7 @@
 //! The whole engine, packet by packet.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
+mod batch;
 mod ftp;
 mod network;
 mod packets;

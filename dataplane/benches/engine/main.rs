@@ -1,0 +1,109 @@
+//! The engine's cost per packet of an established session, against a bare loop that finds a session in a plain array
+//! and rewrites the packet. Both see the same packets in the same order, turn by turn in one run.
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark measures time, prints and may fail loudly"
+)]
+
+use std::hint::black_box;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use pinhole_dataplane::addr::Realm;
+use pinhole_dataplane::config::{Config, PoolAddress, PortRange, Snapshot};
+use pinhole_dataplane::engine::{BATCH, Engine, Packet, Verdict};
+use pinhole_dataplane::limits::{Limits, Timeouts};
+use pinhole_dataplane::time::Timestamp;
+
+use crate::bare::Bare;
+use crate::traffic::{LENGTH, Order, write_packet};
+
+mod bare;
+mod traffic;
+
+const SESSIONS: [u32; 4] = [1_000, 100_000, 1_000_000, 10_000_000];
+/// Batches of one turn.
+const BATCHES: usize = 32_768;
+/// Turns of each side; the fastest counts, as all that disturbs makes a turn slower.
+const TURNS: usize = 9;
+const POOL_ADDRESSES: u32 = 256;
+
+fn engine(sessions: u32, now: Timestamp) -> Engine {
+    let ports = PortRange::new(1_024, 65_535).expect("a range");
+    let pool =
+        |index: u32| PoolAddress { address: Ipv4Addr::from_bits(0xcb00_7100 + index), ports, host: false };
+    let config = Config {
+        inside_prefixes: vec!["10.0.0.0/8".parse().expect("a prefix")],
+        pool: (0..POOL_ADDRESSES).map(pool).collect(),
+        host_addresses: vec![],
+        algs: vec![],
+        timeouts: Timeouts::default(),
+        decrement_ttl: true,
+        mtu: 1_500,
+    };
+    let limits = Limits { sessions, ..Limits::default() };
+    let mut engine = Engine::new(limits, &[7; 32], now);
+    engine.apply(Arc::new(Snapshot::new(config).expect("a valid configuration")), now);
+    let mut buffer = [0; LENGTH];
+    for session in 0..sessions {
+        write_packet(&mut buffer, session);
+        let verdict = engine.process(&mut Packet::new(&mut buffer, LENGTH), Realm::Inside, now);
+        assert_eq!(verdict, Verdict::Forward, "session {session} opens");
+    }
+    engine
+}
+
+/// Packets as they wait in a receive ring, in an order that no cache knows.
+fn ring(sessions: u32) -> Vec<[u8; LENGTH]> {
+    let mut order = Order::new(sessions);
+    let mut ring = vec![[0; LENGTH]; BATCHES * BATCH];
+    for packet in &mut ring {
+        write_packet(packet, order.next());
+    }
+    ring
+}
+
+/// Takes every packet out of the ring, a batch at a time; returns nanoseconds per packet.
+fn turn(ring: &[[u8; LENGTH]], mut process: impl FnMut(&mut [[u8; LENGTH]; BATCH])) -> f64 {
+    let mut buffers = [[0; LENGTH]; BATCH];
+    let start = Instant::now();
+    for batch in ring.chunks_exact(BATCH) {
+        buffers.copy_from_slice(batch);
+        process(&mut buffers);
+        black_box(&mut buffers);
+    }
+    start.elapsed().as_nanos() as f64 / ring.len() as f64
+}
+
+fn main() {
+    println!(
+        "ns per packet of an established UDP session, the packet's making taken off; fastest of {TURNS} turns"
+    );
+    println!("{:>10} {:>10} {:>10} {:>10} {:>8}", "sessions", "taking", "bare loop", "engine", "ratio");
+    let now = Timestamp::from_nanos(1_000_000_000);
+    for sessions in SESSIONS {
+        let bare = Bare::new(sessions);
+        let mut engine = engine(sessions, now);
+        let ring = ring(sessions);
+        let [mut nothing, mut least, mut whole] = [f64::MAX; 3];
+        for _ in 0..TURNS {
+            nothing = nothing.min(turn(&ring, |_| {}));
+            least = least.min(turn(&ring, |packets| bare.process(packets)));
+            whole = whole.min(turn(&ring, |buffers| {
+                let mut buffers = buffers.iter_mut();
+                let mut packets: [Packet<'_>; BATCH] =
+                    std::array::from_fn(|_| Packet::new(buffers.next().expect("as many"), LENGTH));
+                let mut verdicts = [Verdict::Hold; BATCH];
+                engine.process_batch(&mut packets, Realm::Inside, now, &mut verdicts);
+                debug_assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Forward));
+                black_box(verdicts);
+            }));
+        }
+        println!("{sessions:>10} {nothing:>10.1} {least:>10.1} {whole:>10.1} {:>8.2}", whole / least);
+    }
+}

@@ -1,0 +1,30 @@
+//! What the stages of the pipeline share about one packet.
+
+use std::ops::Deref;
+
+use crate::addr::Realm;
+use crate::config::Snapshot;
+use crate::parse::Parsed;
+use crate::time::{Tick, Timestamp};
+
+/// How a packet came.
+pub(super) struct Arrival<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) realm: Realm,
+    pub(super) now: Timestamp,
+    pub(super) tick: Tick,
+}
+
+/// What the stages of the pipeline share about one packet.
+pub(super) struct Context<'a> {
+    pub(super) arrival: &'a Arrival<'a>,
+    pub(super) parsed: &'a Parsed,
+}
+
+impl<'a> Deref for Context<'a> {
+    type Target = Arrival<'a>;
+
+    fn deref(&self) -> &Arrival<'a> {
+        self.arrival
+    }
+}
