@@ -3,6 +3,9 @@
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Postgres, Transaction};
 
 use super::Store;
+use crate::access::token::Claims;
+use crate::clock::Timestamp;
+use crate::domain::reference::Ref;
 use crate::error::Result;
 use crate::ids::TenantId;
 use crate::origin::Origin;
@@ -11,9 +14,16 @@ use crate::origin::Origin;
 const WRITE_LOCK: i32 = 0x5048_0001;
 const START_LOCK: i64 = 0x5048_0002_0000_0000;
 
-/// Tells the audit who acts, from now to the transaction's end: a column of a query that finds the row `u` of users.
-pub(super) const SET_ACTOR: &str = "set_config('pinhole.actor', \
-     jsonb_build_object('id', u.id, 'name', u.username, 'role', u.role)::text, true)";
+/// Who comes to which tenant, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Visit<'a> {
+    /// What the caller's access token says.
+    pub claims: &'a Claims,
+    /// The tenant, as a path names it.
+    pub tenant: &'a Ref<TenantId>,
+    /// The moment at which a sign-in has to be good.
+    pub now: Timestamp,
+}
 
 /// A transaction that sees one tenant, and the tenants that the actor's own tenant provides for.
 #[derive(Debug)]
@@ -40,6 +50,17 @@ pub enum Finish {
 }
 
 impl Store {
+    /// Begins a transaction that sees nothing yet: who comes has to be let in first, by [`super::users::enter`].
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub(super) async fn outer_tx(&self, home: TenantId) -> Result<TenantTx> {
+        // Nothing but an address and an id goes into the statement.
+        let begin = format!("BEGIN; SET LOCAL pinhole.origin = '{}'", Origin::current());
+        let inner = self.pool().begin_with(AssertSqlSafe(begin)).await?;
+        Ok(TenantTx { inner, home, tenant: home })
+    }
+
     /// Begins a transaction on the tenant that the actor belongs to.
     ///
     /// # Errors
@@ -88,6 +109,11 @@ impl TenantTx {
             self.tenant = tenant.id;
         }
         Ok(())
+    }
+
+    /// Takes note of the tenant that the statement which let the caller in has turned to.
+    pub(super) fn entered(&mut self, tenant: TenantId) {
+        self.tenant = tenant;
     }
 
     /// Turns back to the tenant that the actor belongs to.
