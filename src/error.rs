@@ -72,6 +72,9 @@ pub enum Error {
         /// In how many seconds.
         wait_s: i64,
     },
+    /// The same request, with its idempotency key, is under way.
+    #[error("the same request is under way")]
+    KeyInUse,
     /// Too much at once; the same request may succeed later.
     #[error("too many requests")]
     TooMany,

@@ -1,5 +1,7 @@
 //! Role x resource x action: the only place with policy.
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value};
 
 use super::actor::Actor;
@@ -22,6 +24,19 @@ pub fn built_in(role: Role, kind: Kind) -> Permission {
     }
 }
 
+/// [`built_in`] as a statement takes it: `{"<role>": {"<kind>": "<permission>"}}`.
+#[must_use]
+pub fn built_in_table() -> &'static Value {
+    static TABLE: LazyLock<Value> = LazyLock::new(|| {
+        let of = |role: Role| {
+            let default = |kind: Kind| (kind.to_string(), Value::from(built_in(role, kind).as_str()));
+            (role.to_string(), Kind::ALL.into_iter().map(default).collect::<Map<_, _>>().into())
+        };
+        Value::Object(Role::ALL.into_iter().map(of).collect())
+    });
+    &TABLE
+}
+
 /// Whose eyes look at the objects of a tenant: what tells what they may see and do, and what a query needs to leave out
 /// what is hidden.
 #[derive(Debug, Clone)]
@@ -36,7 +51,13 @@ impl Viewer {
     /// The eyes of an actor on a tenant.
     #[must_use]
     pub fn of(actor: &Actor, tenant: &Tenant) -> Self {
-        Self::new(actor.role, layers(tenant))
+        Self::new(actor.role, layers_on(tenant))
+    }
+
+    /// The eyes of a role on a tenant of a kind that has these defaults.
+    #[must_use]
+    pub fn by_defaults(role: Role, kind: TenantKind, own: Defaults, enterprises: Defaults) -> Self {
+        Self::new(role, layers(kind, own, enterprises))
     }
 
     /// The eyes of the installation itself, which makes the first objects of a tenant.
@@ -89,12 +110,15 @@ impl Viewer {
 }
 
 /// What sets a tenant's defaults, the first counting.
-fn layers(tenant: &Tenant) -> Vec<Defaults> {
-    let defaults = &tenant.defaults;
-    match tenant.kind {
-        TenantKind::Provider => vec![defaults.own.clone()],
-        TenantKind::Enterprise => vec![defaults.own.clone(), defaults.enterprises.clone()],
+fn layers(kind: TenantKind, own: Defaults, enterprises: Defaults) -> Vec<Defaults> {
+    match kind {
+        TenantKind::Provider => vec![own],
+        TenantKind::Enterprise => vec![own, enterprises],
     }
+}
+
+fn layers_on(tenant: &Tenant) -> Vec<Defaults> {
+    layers(tenant.kind, tenant.defaults.own.clone(), tenant.defaults.enterprises.clone())
 }
 
 fn default_in(layers: &[Defaults], role: Role, kind: Kind) -> Permission {
@@ -154,7 +178,7 @@ pub fn effective_default(tenant: &Tenant, of: DefaultsOf, role: Role, kind: Kind
 
 fn layers_of(tenant: &Tenant, of: DefaultsOf) -> Vec<Defaults> {
     match of {
-        DefaultsOf::Own => layers(tenant),
+        DefaultsOf::Own => layers_on(tenant),
         DefaultsOf::Enterprises => vec![tenant.defaults.enterprises.clone()],
     }
 }

@@ -1,6 +1,8 @@
 //! Access tokens: JWTs signed with Ed25519 (RFC 8037), and the public keys to check them with.
 //! Refresh tokens: random, kept by hash.
 
+mod verified;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,6 +15,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use self::verified::Verified;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, Unauthenticated};
 use crate::ids::{SessionId, TenantId, UserId};
@@ -95,8 +98,12 @@ struct Keys {
     /// Newest first.
     signers: Vec<Signer>,
     verifiers: BTreeMap<String, DecodingKey>,
+    verified: Verified,
     jwks: JwkSet,
 }
+
+/// A token that no key in use has signed, or that is none.
+struct BadToken;
 
 struct Signer {
     kid: String,
@@ -164,16 +171,12 @@ impl SigningKeys {
     /// # Errors
     /// [`Error::Unauthenticated`], saying whether it was ever good.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims> {
-        let bad = || Error::Unauthenticated(Unauthenticated::BadToken);
-        let kid = key_id(token).ok_or_else(bad)?;
+        let bad = |BadToken| Error::Unauthenticated(Unauthenticated::BadToken);
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(bad(BadToken));
+        }
         let keys = self.current();
-        let key = keys.verifiers.get(&kid).ok_or_else(bad)?;
-        let mut validation = Validation::new(Algorithm::EdDSA);
-        validation.set_issuer(&[ISSUER]);
-        // The application's clock decides, below.
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|_| bad())?.claims;
+        let claims = keys.verified.claims(token, || keys.check(token)).map_err(bad)?;
         if claims.exp <= now.timestamp() {
             return Err(Error::Unauthenticated(Unauthenticated::ExpiredToken));
         }
@@ -201,7 +204,19 @@ impl Keys {
                 signs_from: key.created_at + KEY_ANNOUNCEMENT,
             });
         }
-        Ok(Self { signers, verifiers, jwks })
+        Ok(Self { signers, verifiers, verified: Verified::default(), jwks })
+    }
+
+    /// Checks all of a token but its time.
+    fn check(&self, token: &str) -> Result<Claims, BadToken> {
+        let kid = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid).ok_or(BadToken)?;
+        let key = self.verifiers.get(&kid).ok_or(BadToken)?;
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_issuer(&[ISSUER]);
+        // The application's clock decides.
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        Ok(jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|_| BadToken)?.claims)
     }
 
     /// The newest key that has been announced for long enough; of keys that all are new, the oldest.
@@ -210,13 +225,6 @@ impl Keys {
         let signer = announced.or(self.signers.last());
         signer.ok_or_else(|| Error::Internal("no signing key".to_owned()))
     }
-}
-
-fn key_id(token: &str) -> Option<String> {
-    if token.len() > MAX_TOKEN_BYTES {
-        return None;
-    }
-    jsonwebtoken::decode_header(token).ok()?.kid
 }
 
 fn public_key(private: &[u8]) -> Result<Jwk> {

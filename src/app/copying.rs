@@ -223,7 +223,7 @@ async fn copy_to(
         };
         copies.insert(source.id, copy);
     }
-    scope.tx.finish(finish).await?;
+    scope.tx.finish_part(finish).await?;
     let copy = copies.get(&root).copied();
     let copy = copy.ok_or_else(|| Error::Internal("a copy without its object".to_owned()))?;
     Ok(if created.contains(&root) {
@@ -258,6 +258,7 @@ fn failure(error: Error) -> Result<Outcome> {
         | Error::InUse { .. }
         | Error::TenantNotEmpty
         | Error::PublicationEnded
+        | Error::KeyInUse
         | Error::Throttled { .. }
         | Error::PreconditionRequired
         | Error::Stale { .. }

@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
+use super::AppState;
 use super::scope::{Precondition, Scope};
 use super::{alg_policies, compilation, references, services};
 use crate::access::matrix::{self, Viewer};
 use crate::access::permit::{Create, Edit, Permit};
+use crate::access::token::Claims;
 use crate::domain::appliance::ApplianceState;
 use crate::domain::input::{Code, FieldError, Report};
 use crate::domain::kind::Kind;
@@ -13,13 +15,13 @@ use crate::domain::merge_patch::merge_patch;
 use crate::domain::object::{Draft, Object, Spec};
 use crate::domain::page::{ListQuery, Page};
 use crate::domain::permission::{Grants, Permission};
-use crate::domain::reference::ObjectRef;
+use crate::domain::reference::{ObjectRef, Ref};
 use crate::domain::role::Role;
 use crate::domain::version::Version;
-use crate::error::{Error, Result};
-use crate::ids::ObjectId;
-use crate::store::objects::{self as store, Related, Uses};
-use crate::store::tx::Finish;
+use crate::error::{Error, Result, Unauthenticated};
+use crate::ids::{ObjectId, TenantId};
+use crate::store::objects::{self as store, Found, Reading, Related, Uses};
+use crate::store::tx::{Finish, Visit};
 use crate::store::{appliances, publications};
 
 /// An object with all that an answer says about it.
@@ -121,9 +123,39 @@ pub(super) async fn add(
 ///
 /// # Errors
 /// [`Error::NotFound`].
-pub async fn read(mut scope: Scope, kind: Kind, reference: &ObjectRef) -> Result<Detail> {
-    let object = find(&mut scope, kind, reference).await?;
-    answer(scope, object, Finish::Commit).await
+pub async fn read(
+    state: &AppState,
+    claims: &Claims,
+    tenant: &Ref<TenantId>,
+    kind: Kind,
+    reference: &ObjectRef,
+) -> Result<Detail> {
+    let visit = Visit { claims, tenant, now: state.clock.now() };
+    let Found { viewer, object, related, uses } =
+        match store::read(&state.store, &visit, kind, reference).await? {
+            Reading::Found(found) => *found,
+            Reading::Nothing => return Err(Error::NotFound),
+            Reading::Refused => return Err(Error::Unauthenticated(Unauthenticated::Ended)),
+        };
+    matrix::authorize_read(&viewer, &object)?;
+    let how_it_is = match kind {
+        Kind::Appliance => appliance_state(state, claims, tenant, &object).await?,
+        Kind::Service | Kind::AlgPolicy | Kind::SubProfile | Kind::MasterProfile => None,
+    };
+    Ok(detail(&viewer, object, related, uses, how_it_is))
+}
+
+/// How an appliance is, which takes a compilation of all that it refers to.
+async fn appliance_state(
+    state: &AppState,
+    claims: &Claims,
+    tenant: &Ref<TenantId>,
+    appliance: &Object,
+) -> Result<Option<ApplianceState>> {
+    let mut scope = state.scope(claims, tenant).await?;
+    let mut states = compilation::states(&mut scope, std::slice::from_ref(appliance)).await?;
+    scope.tx.finish(Finish::Commit).await?;
+    Ok(states.remove(&appliance.id))
 }
 
 /// Lists the objects of a kind.
@@ -249,25 +281,36 @@ async fn details(scope: &mut Scope, objects: Vec<Object>) -> Result<Vec<Detail>>
     let ids: Vec<ObjectId> = objects.iter().map(|object| object.id).collect();
     let mut uses = store::used_by(&mut scope.tx, &scope.viewer, &ids).await?;
     let mut states = compilation::states(scope, &objects).await?;
-    let viewer = &scope.viewer;
-    let detail = |mut object: Object| {
-        object.draft.spec.drop_hidden(&|id| !related.contains_key(&id));
+    let detail = |object: Object| {
         let links = object.draft.spec.links();
-        let related: Related = links
+        let related = links
             .iter()
             .filter_map(|link| related.get(&link.to).map(|target| (link.to, target.clone())))
             .collect();
-        Detail {
-            my_permission: viewer.permission(viewer.role(), object.kind(), &object.grants),
-            permissions: permissions(viewer, &object),
-            warnings: alg_policies::warnings(&object.draft.spec, &related),
-            uses: uses.remove(&object.id).unwrap_or_default(),
-            state: states.remove(&object.id),
-            related,
-            object,
-        }
+        let (uses, state) = (uses.remove(&object.id).unwrap_or_default(), states.remove(&object.id));
+        detail(&scope.viewer, object, related, uses, state)
     };
     Ok(objects.into_iter().map(detail).collect())
+}
+
+/// What is said of an object to a viewer who may see what `related` holds of what it refers to.
+fn detail(
+    viewer: &Viewer,
+    mut object: Object,
+    related: Related,
+    uses: Uses,
+    state: Option<ApplianceState>,
+) -> Detail {
+    object.draft.spec.drop_hidden(&|id| !related.contains_key(&id));
+    Detail {
+        my_permission: viewer.permission(viewer.role(), object.kind(), &object.grants),
+        permissions: permissions(viewer, &object),
+        warnings: alg_policies::warnings(&object.draft.spec, &related),
+        uses,
+        state,
+        related,
+        object,
+    }
 }
 
 fn permissions(viewer: &Viewer, object: &Object) -> Vec<RolePermission> {

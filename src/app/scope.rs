@@ -11,8 +11,8 @@ use crate::domain::tenant::Tenant;
 use crate::domain::version::Version;
 use crate::error::{Error, Result, Unauthenticated};
 use crate::ids::TenantId;
-use crate::store::tx::TenantTx;
-use crate::store::users;
+use crate::store::tx::{TenantTx, Visit};
+use crate::store::users::{self, Admission};
 
 /// What a use case of a signed-in caller runs in.
 #[derive(Debug)]
@@ -45,12 +45,11 @@ impl AppState {
     /// cannot see the tenant.
     pub async fn scope(&self, claims: &Claims, tenant: &Ref<TenantId>) -> Result<Scope> {
         let now = self.clock.now();
-        let mut tx = self.store.tenant_tx(claims.tenant).await?;
-        let Some((actor, tenant)) = users::caller(&mut tx, claims, tenant, now).await? else {
-            return Err(Error::Unauthenticated(Unauthenticated::Ended));
+        let (tx, actor, tenant) = match users::enter(&self.store, &Visit { claims, tenant, now }).await? {
+            Admission::Entered(entered) => *entered,
+            Admission::Refused => return Err(Error::Unauthenticated(Unauthenticated::Ended)),
+            Admission::NoTenant => return Err(Error::NotFound),
         };
-        let tenant = tenant.ok_or(Error::NotFound)?;
-        tx.act_on(&tenant).await?;
         let viewer = Viewer::of(&actor, &tenant);
         Ok(Scope { tx, actor, tenant, viewer, now })
     }

@@ -68,7 +68,7 @@ pub async fn create(
     let mut report = Report::new();
     let new = UserDraft::decode_new(document, scope.tenant.kind, &mut report);
     let new = new.filter(|_| report.is_empty()).ok_or_else(|| Error::Invalid(report.into_errors()))?;
-    scope.tx.finish(Finish::Commit).await?;
+    scope.tx.finish(Finish::Rollback).await?;
     let (draft, password): (UserDraft, Option<StoredHash>) = match new {
         (draft, FirstPassword::Given(password)) => (draft, Some(state.passwords.hash(password).await?)),
         (draft, FirstPassword::Invited) => (draft, None),

@@ -7,9 +7,6 @@ use sha2::{Digest as _, Sha256};
 
 /// How long an answer is kept.
 pub const KEPT_FOR: Duration = Duration::hours(24);
-/// After that a request that was not answered counts as lost with the replica that handled it. Longer than any
-/// request takes.
-pub const LOST_AFTER: Duration = Duration::minutes(2);
 /// The most keys of one user that are kept.
 pub const MAX_KEYS: i64 = 10_000;
 /// The longest answer that is kept, in bytes.
@@ -77,9 +74,7 @@ pub enum Claim {
     Fresh,
     /// Another request came with it.
     Mismatch,
-    /// The same request is under way.
-    Running,
-    /// The same request was answered so.
+    /// The same request was carried out, and answered so.
     Answered(Answer),
     /// The caller has used too many keys.
     TooMany,

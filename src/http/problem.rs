@@ -99,12 +99,6 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "key-reused", "The key is another request's", detail)
     }
 
-    pub(super) fn key_in_use() -> Self {
-        let detail = "a request with this Idempotency-Key is under way";
-        Self::new(StatusCode::CONFLICT, "key-in-use", "The request is under way", detail)
-            .header(header::RETRY_AFTER, RETRY_AFTER_S)
-    }
-
     pub(super) fn answer_not_kept() -> Self {
         let detail = "the request was carried out before, and its answer is not shown twice";
         Self::new(StatusCode::CONFLICT, "answer-not-kept", "The answer is not shown twice", detail)
@@ -246,6 +240,11 @@ impl From<Error> for Problem {
             Error::TenantNotEmpty => {
                 let detail = "the tenant still holds objects; delete them first, or delete it with cascade";
                 Self::new(StatusCode::CONFLICT, "tenant-not-empty", "The tenant is not empty", detail)
+            }
+            Error::KeyInUse => {
+                let detail = "a request with this Idempotency-Key is under way";
+                Self::new(StatusCode::CONFLICT, "key-in-use", "The request is under way", detail)
+                    .header(header::RETRY_AFTER, RETRY_AFTER_S)
             }
             Error::PublicationEnded => {
                 let detail = "every appliance has applied or rejected its revision already";

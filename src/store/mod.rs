@@ -11,6 +11,7 @@ pub mod authorities;
 mod error;
 pub mod idempotency;
 pub mod objects;
+pub mod once;
 pub mod postgres;
 pub mod publications;
 pub mod push;

@@ -3,17 +3,29 @@
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Postgres, Transaction};
 
 use super::Store;
-use crate::error::Result;
+use super::once::Once;
+use crate::access::token::Claims;
+use crate::clock::Timestamp;
+use crate::domain::reference::Ref;
+use crate::error::{Error, Result};
 use crate::ids::TenantId;
 use crate::origin::Origin;
 
 /// What makes the advisory locks of this program its own; the second key says what is locked.
 const WRITE_LOCK: i32 = 0x5048_0001;
+const REQUEST_LOCK: i32 = 0x5048_0003;
 const START_LOCK: i64 = 0x5048_0002_0000_0000;
 
-/// Tells the audit who acts, from now to the transaction's end: a column of a query that finds the row `u` of users.
-pub(super) const SET_ACTOR: &str = "set_config('pinhole.actor', \
-     jsonb_build_object('id', u.id, 'name', u.username, 'role', u.role)::text, true)";
+/// Who comes to which tenant, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Visit<'a> {
+    /// What the caller's access token says.
+    pub claims: &'a Claims,
+    /// The tenant, as a path names it.
+    pub tenant: &'a Ref<TenantId>,
+    /// The moment at which a sign-in has to be good.
+    pub now: Timestamp,
+}
 
 /// A transaction that sees one tenant, and the tenants that the actor's own tenant provides for.
 #[derive(Debug)]
@@ -40,6 +52,23 @@ pub enum Finish {
 }
 
 impl Store {
+    /// Begins a transaction that sees nothing yet: who comes has to be let in first, by [`super::users::enter`].
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub(super) async fn outer_tx(&self, home: TenantId) -> Result<TenantTx> {
+        let Some(once) = Once::current() else {
+            // Nothing but an address and an id goes into the statement.
+            let begin = format!("BEGIN; SET LOCAL pinhole.origin = '{}'", Origin::current());
+            let inner = self.pool().begin_with(AssertSqlSafe(begin)).await?;
+            return Ok(TenantTx { inner, home, tenant: home });
+        };
+        once.go_on().await?;
+        let mut tx = self.tenant_tx(home).await?;
+        tx.lock_out_repetitions(&once).await?;
+        Ok(tx)
+    }
+
     /// Begins a transaction on the tenant that the actor belongs to.
     ///
     /// # Errors
@@ -90,6 +119,11 @@ impl TenantTx {
         Ok(())
     }
 
+    /// Takes note of the tenant that the statement which let the caller in has turned to.
+    pub(super) fn entered(&mut self, tenant: TenantId) {
+        self.tenant = tenant;
+    }
+
     /// Turns back to the tenant that the actor belongs to.
     ///
     /// # Errors
@@ -114,16 +148,55 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Ends the transaction.
+    /// Keeps the same request, come again, from being carried out until the end of the transaction.
+    async fn lock_out_repetitions(&mut self, once: &Once) -> Result<()> {
+        let lock = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1, hashtext($2 || $3))")
+            .bind(REQUEST_LOCK)
+            .bind(once.user().to_string())
+            .bind(once.key().as_str());
+        // A statement of its own, which sees what whoever had the lock before has written.
+        let answered = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM idempotency_keys
+             WHERE tenant_id = $1 AND user_id = $2 AND key = $3 AND status IS NOT NULL)",
+        )
+        .bind(once.home())
+        .bind(once.user())
+        .bind(once.key().as_str());
+        let locked: bool = lock.fetch_one(self.connection()).await?;
+        let answered: bool = answered.fetch_one(self.connection()).await?;
+        if locked && !answered { Ok(()) } else { Err(Error::KeyInUse) }
+    }
+
+    /// Ends the transaction. What a request with an idempotency key does is kept when its answer is, and not before.
     ///
     /// # Errors
     /// The database does not answer, or does not accept what was done.
     pub async fn finish(self, how: Finish) -> Result<()> {
-        match how {
-            Finish::Commit => self.inner.commit().await?,
-            Finish::Rollback => self.inner.rollback().await?,
+        match (how, Once::current()) {
+            (Finish::Commit, Some(once)) => once.hold(self),
+            (Finish::Commit, None) => self.commit().await?,
+            (Finish::Rollback, _) => self.rollback().await?,
         }
         Ok(())
+    }
+
+    /// Ends a transaction that is only a part of what the request does, and is kept whatever becomes of the rest.
+    ///
+    /// # Errors
+    /// The database does not answer, or does not accept what was done.
+    pub async fn finish_part(self, how: Finish) -> Result<()> {
+        match how {
+            Finish::Commit => self.commit().await,
+            Finish::Rollback => self.rollback().await,
+        }
+    }
+
+    pub(super) async fn commit(self) -> Result<()> {
+        Ok(self.inner.commit().await?)
+    }
+
+    pub(super) async fn rollback(self) -> Result<()> {
+        Ok(self.inner.rollback().await?)
     }
 
     pub(super) fn connection(&mut self) -> &mut PgConnection {

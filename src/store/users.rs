@@ -4,14 +4,15 @@ use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, Row as _};
 
+use super::Store;
 use super::error::violates;
 use super::objects::like_pattern;
 use super::tenants::{self, TenantRow};
-use super::tx::{SystemTx, TenantTx};
+use super::tx::{SystemTx, TenantTx, Visit};
 use crate::access::actor::Actor;
 use crate::access::password::StoredHash;
 use crate::access::permit::{Administer, Permit};
-use crate::access::token::{Claims, SecretHash};
+use crate::access::token::SecretHash;
 use crate::clock::Timestamp;
 use crate::domain::name::Name;
 use crate::domain::object::{By, Stamp};
@@ -77,49 +78,59 @@ impl TryFrom<UserRow> for User {
     }
 }
 
-/// The caller as the database knows it now, and the tenant that a path names, if the caller can see it. `None`
-/// when the user or the sign-in is no more, or the user's tenant is suspended.
+/// What became of somebody who wants to act on a tenant.
+#[derive(Debug)]
+pub enum Admission {
+    /// The user or the sign-in is no more, or the user's tenant is suspended.
+    Refused,
+    /// The caller sees no such tenant.
+    NoTenant,
+    /// In: a transaction on the tenant.
+    Entered(Box<(TenantTx, Actor, Tenant)>),
+}
+
+/// Begins a transaction on the tenant that a path names, with the caller as the database knows it now.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn caller(
-    tx: &mut TenantTx,
-    claims: &Claims,
-    tenant: &Ref<TenantId>,
-    now: Timestamp,
-) -> Result<Option<(Actor, Option<Tenant>)>> {
+pub async fn enter(store: &Store, visit: &Visit<'_>) -> Result<Admission> {
+    let Visit { claims, tenant, now } = *visit;
+    let mut tx = store.outer_tx(claims.tenant).await?;
     let (id, name) = tenants::split(tenant);
-    let columns = tenants::COLUMNS;
-    let row: Option<PgRow> = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT u.username, u.role, {columns}, {}
-         FROM users u
-         JOIN tenants home ON home.id = u.tenant_id AND home.suspended_at IS NULL
-         JOIN sessions s ON s.user_id = u.id AND s.id = $2 AND s.revoked_at IS NULL AND s.expires_at > $3
-         LEFT JOIN tenants t ON t.id = $4 OR t.name_key = $5
-         WHERE u.id = $1 AND u.disabled_at IS NULL",
-        super::tx::SET_ACTOR
+    // Tells the audit who acts, too.
+    let row: PgRow = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT e.username, e.role, {}, set_config('pinhole.actor',
+                jsonb_build_object('id', $2::uuid, 'name', e.username, 'role', e.role)::text, true)
+         FROM enter_tenant($1, $2, $3, $4, $5, $6) e, LATERAL (SELECT (e.tenant).*) t",
+        tenants::COLUMNS
     )))
+    .bind(claims.tenant)
     .bind(claims.sub)
     .bind(claims.sid)
     .bind(now)
     .bind(id)
     .bind(name)
-    .fetch_optional(tx.connection())
+    .fetch_one(tx.connection())
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let role = Role::parse(row.try_get("role")?);
+    let Some(role) = row.try_get::<Option<&str>, _>("role")? else { return Ok(Admission::Refused) };
+    if row.try_get::<Option<TenantId>, _>("tenant_id")?.is_none() {
+        return Ok(Admission::NoTenant);
+    }
     let actor = Actor {
         user: claims.sub,
         username: row.try_get("username")?,
         home: claims.tenant,
-        role: role.ok_or_else(|| Error::Internal(format!("user {} has no known role", claims.sub)))?,
+        role: known_role(role)?,
         session: claims.sid,
     };
-    let tenant = match row.try_get::<Option<TenantId>, _>("tenant_id")? {
-        Some(_) => Some(Tenant::try_from(TenantRow::from_row(&row)?)?),
-        None => None,
-    };
-    Ok(Some((actor, tenant)))
+    let tenant = Tenant::try_from(TenantRow::from_row(&row)?)?;
+    tx.entered(tenant.id);
+    Ok(Admission::Entered(Box::new((tx, actor, tenant))))
+}
+
+/// The role that a word from the database stands for.
+pub(super) fn known_role(word: &str) -> Result<Role> {
+    Role::parse(word).ok_or_else(|| Error::Internal(format!("there is no role {word}")))
 }
 
 /// What sign-in compares with: the person of a name who has a password and is not disabled, whatever the tenant,

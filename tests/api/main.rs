@@ -23,6 +23,7 @@ mod permission_defaults;
 mod permissions;
 mod publications;
 mod push;
+mod reads;
 mod repetition;
 mod scale;
 mod service_accounts;

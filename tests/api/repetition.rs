@@ -3,7 +3,6 @@
 use std::num::NonZeroU32;
 
 use axum::http::Method;
-use chrono::Duration;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Api, World, appliance};
@@ -63,19 +62,40 @@ async fn a_key_is_forgotten_after_a_day() {
 }
 
 #[tokio::test]
-async fn a_request_that_got_lost_with_its_replica_is_carried_out_when_it_comes_again() {
+async fn a_request_that_is_under_way_is_not_carried_out_beside_itself() {
+    let world = World::new().await;
+    let api = world.api("acme-admin");
+    // Somebody else writes, so the request waits with all that it has done so far.
+    let mut owner = sqlx::ConnectOptions::connect(&world.owner).await.unwrap();
+    let mut writer = sqlx::Connection::begin(&mut owner).await.unwrap();
+    let lock = "SELECT pg_advisory_xact_lock(x'50480001'::int, hashtext($1))";
+    sqlx::query(lock).bind(world.tenant("acme")).execute(&mut *writer).await.unwrap();
+    let first = tokio::spawn({
+        let api = api.clone();
+        async move { post(&api, SERVICES, "k", Some(&body("s"))).await }
+    });
+    let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut *writer).await.unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let busy = post(&api, SERVICES, "k", Some(&body("s"))).await;
+    busy.problem(409, "key-in-use");
+    assert!(busy.headers.contains_key("retry-after"));
+    writer.commit().await.unwrap();
+    first.await.unwrap().expect(201);
+    assert_eq!(post(&api, SERVICES, "k", Some(&body("s"))).await.header("idempotency-replayed"), "true");
+}
+
+#[tokio::test]
+async fn a_key_that_an_earlier_release_left_behind_is_free() {
     let world = World::new().await;
     let api = world.api("acme-admin");
     post(&api, SERVICES, "k", Some(&body("s"))).await.expect(201);
     let mut owner = sqlx::ConnectOptions::connect(&world.owner).await.unwrap();
-    sqlx::Executor::execute(&mut owner, "UPDATE idempotency_keys SET status = NULL, body = NULL")
-        .await
-        .unwrap();
-    let busy = post(&api, SERVICES, "k", Some(&body("s"))).await;
-    busy.problem(409, "key-in-use");
-    assert!(busy.headers.contains_key("retry-after"));
-    world.clock.advance(Duration::minutes(3));
-    post(&api, SERVICES, "k", Some(&body("s"))).await.problem(409, "name-taken");
+    let unanswered = "UPDATE idempotency_keys SET status = NULL, body = NULL";
+    sqlx::Executor::execute(&mut owner, unanswered).await.unwrap();
+    post(&api, SERVICES, "k", Some(&body("other"))).await.expect(201);
+    post(&api, SERVICES, "k", Some(&body("s"))).await.problem(409, "key-reused");
 }
 
 #[tokio::test]

@@ -67,6 +67,21 @@ fn an_older_key_still_verifies_after_rotation() {
 }
 
 #[test]
+fn a_remembered_token_counts_no_longer_than_its_key() {
+    let (old, new) = (StoredKey::generate(now()).unwrap(), StoredKey::generate(now()).unwrap());
+    let keys = SigningKeys::load(std::slice::from_ref(&old)).unwrap();
+    let token = sign(&keys);
+    for _ in 0..2 {
+        assert!(keys.verify(&token, now()).is_ok());
+    }
+    assert_eq!(refusal(&keys, &token, now() + ACCESS_TOKEN_LIFETIME), Unauthenticated::ExpiredToken);
+    keys.replace(&[new.clone(), old]).unwrap();
+    assert!(keys.verify(&token, now()).is_ok());
+    keys.replace(&[new]).unwrap();
+    assert_eq!(refusal(&keys, &token, now()), Unauthenticated::BadToken);
+}
+
+#[test]
 fn a_secret_never_shows_itself() {
     let secret = Secret::generate();
     assert!(!format!("{secret:?}").contains(secret.reveal()));

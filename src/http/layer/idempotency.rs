@@ -8,8 +8,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tracing::Instrument as _;
 
-use crate::access::token::Claims;
-use crate::app::{AppState, idempotency};
+use crate::app::AppState;
+use crate::app::idempotency::{self, Once};
 use crate::domain::idempotency::{Answer, Claim, Fingerprint, IdempotencyKey, MAX_ANSWER_BYTES};
 use crate::error::Error;
 use crate::http::extract::{Caller, MAX_BODY_BYTES};
@@ -47,16 +47,16 @@ async fn answer(state: AppState, request: Request, next: Next) -> Result<Respons
     })?;
     let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| Problem::too_large())?;
     let fingerprint = Fingerprint::of(&parts.uri.to_string(), &body);
-    match idempotency::claim(&state, &claims, &key, fingerprint).await? {
+    match idempotency::look(&state, &claims, &key, fingerprint).await? {
         Claim::Fresh => {
             let request = Request::from_parts(parts, Body::from(body));
+            let once = Once::new(claims.tenant, claims.sub, key);
             // To its end, also when the client does not wait for it: the answer is what the next attempt is given.
-            let run = Origin::current().scope(carry_out(state, claims, key, request, next));
+            let run = Origin::current().scope(carry_out(state, once, fingerprint, request, next));
             let outcome = tokio::spawn(run.in_current_span()).await;
-            outcome.map_err(|error| Problem::internal(format!("a request with a key: {error}")))
+            outcome.map_err(|error| Problem::internal(format!("a request with a key: {error}")))?
         }
         Claim::Mismatch => Err(Problem::key_reused()),
-        Claim::Running => Err(Problem::key_in_use()),
         Claim::TooMany => Err(Problem::too_many_keys()),
         Claim::Answered(Answer { body: None, .. }) => Err(Problem::answer_not_kept()),
         Claim::Answered(Answer { status, headers, body: Some(body) }) => {
@@ -75,39 +75,37 @@ async fn answer(state: AppState, request: Request, next: Next) -> Result<Respons
     }
 }
 
-/// Carries a request out and keeps its answer. One that was refused changed nothing, so its key is given back.
+/// Carries a request out, and keeps what it did with its answer. One that was refused changed nothing.
 async fn carry_out(
     state: AppState,
-    claims: Claims,
-    key: IdempotencyKey,
+    once: Once,
+    fingerprint: Fingerprint,
     request: Request,
     next: Next,
-) -> Response {
-    let response = next.run(request).await;
-    let (response, answer) = if response.status().is_success() {
-        let (parts, body) = response.into_parts();
-        let secret = parts.headers.get(header::CACHE_CONTROL).is_some_and(|value| value == "no-store");
-        let short = body.size_hint().upper().is_some_and(|size| size <= MAX_ANSWER_BYTES);
-        let (body, kept) = match short {
-            true => {
-                // The body is in memory already.
-                let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
-                (Body::from(Bytes::clone(&bytes)), (!secret).then(|| bytes.to_vec()))
-            }
-            false => (body, None),
-        };
-        let headers = KEPT.iter().filter_map(|name| {
-            let value = parts.headers.get(name)?.to_str().ok()?;
-            Some((name.to_string(), value.to_owned()))
-        });
-        let answer = Answer { status: parts.status.as_u16(), headers: headers.collect(), body: kept };
-        (Response::from_parts(parts, body), Some(answer))
-    } else {
-        (response, None)
-    };
-    if let Err(error) = idempotency::settle(&state, &claims, &key, answer.as_ref()).await {
-        // The request is carried out, and that is what its answer says.
-        tracing::error!("an answer could not be kept with its key: {error}");
+) -> Result<Response> {
+    let response = once.clone().scope(next.run(request)).await;
+    if !response.status().is_success() {
+        if let Err(error) = once.undo().await {
+            tracing::debug!("a refused request ended with its connection: {error}");
+        }
+        return Ok(response);
     }
-    response
+    let (parts, body) = response.into_parts();
+    let secret = parts.headers.get(header::CACHE_CONTROL).is_some_and(|value| value == "no-store");
+    let short = body.size_hint().upper().is_some_and(|size| size <= MAX_ANSWER_BYTES);
+    let (body, kept) = match short {
+        true => {
+            // The body is in memory already.
+            let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
+            (Body::from(Bytes::clone(&bytes)), (!secret).then(|| bytes.to_vec()))
+        }
+        false => (body, None),
+    };
+    let headers = KEPT.iter().filter_map(|name| {
+        let value = parts.headers.get(name)?.to_str().ok()?;
+        Some((name.to_string(), value.to_owned()))
+    });
+    let answer = Answer { status: parts.status.as_u16(), headers: headers.collect(), body: kept };
+    idempotency::keep(&state, &once, fingerprint, &answer).await?;
+    Ok(Response::from_parts(parts, body))
 }

@@ -3,6 +3,7 @@
 
 mod copies;
 mod list;
+mod read;
 mod relations;
 mod row;
 mod select;
@@ -23,6 +24,7 @@ use crate::ids::ObjectId;
 
 pub use self::copies::copies_regardless;
 pub use self::list::list;
+pub use self::read::{Found, Reading, read};
 pub use self::relations::{
     Related, Uses, existing, policies_listening_on, reachable_regardless, references, resolve,
     services_regardless, used_by,

@@ -16,7 +16,7 @@ use crate::ids::ObjectId;
 use crate::store::tx::TenantTx;
 
 /// The most users of an object that an answer names.
-const MAX_USED_BY: i64 = 100;
+pub(super) const MAX_USED_BY: i64 = 100;
 
 /// The objects that some objects refer to, as far as the viewer may see them.
 pub type Related = BTreeMap<ObjectId, Object>;
@@ -28,6 +28,15 @@ pub struct Uses {
     pub by: Vec<Named>,
     /// How many there are.
     pub total: i64,
+}
+
+impl Uses {
+    /// All of a few, in any order and repeated for each place where they refer to the object.
+    pub(super) fn of_few(mut by: Vec<Named>) -> Self {
+        by.sort_by_cached_key(|named| (named.kind.as_str(), named.name.to_lowercase(), named.id));
+        by.dedup();
+        Self { total: i64::try_from(by.len()).unwrap_or(i64::MAX), by }
+    }
 }
 
 /// Finds the ids of objects by id or name; `None` for each that the viewer cannot see.
@@ -104,15 +113,16 @@ pub async fn used_by(
     of: &[ObjectId],
 ) -> Result<BTreeMap<ObjectId, Uses>> {
     let rows: Vec<(ObjectId, ObjectId, String, String, i64)> = sqlx::query_as(
-        "SELECT to_id, id, kind, name, total
+        r#"SELECT to_id, id, kind, name, total
          FROM (SELECT used.to_id, o.id, o.kind, o.name, count(*) OVER (PARTITION BY used.to_id) AS total,
-                      row_number() OVER (PARTITION BY used.to_id ORDER BY o.kind, o.name_key) AS place
+                      row_number() OVER (PARTITION BY used.to_id
+                                           ORDER BY o.kind COLLATE "C", o.name_key COLLATE "C") AS place
                FROM (SELECT DISTINCT to_id, from_id FROM object_links
                      WHERE tenant_id = $1 AND to_id = ANY($2)) used
                JOIN objects o ON o.id = used.from_id
                WHERE coalesce(o.permissions ->> $3, $4 ->> o.kind) <> 'hide') ranked
          WHERE place <= $5
-         ORDER BY to_id, place",
+         ORDER BY to_id, place"#,
     )
     .bind(tx.tenant())
     .bind(uuids(of))

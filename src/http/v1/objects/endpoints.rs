@@ -105,8 +105,7 @@ macro_rules! object_endpoints {
             IfNoneMatch(known): IfNoneMatch,
             NoQuery: NoQuery,
         ) -> Result<Response> {
-            let scope = state.scope(&claims, &tenant).await?;
-            let detail = objects::read(scope, $kind, &reference).await?;
+            let detail = objects::read(&state, &claims, &tenant, $kind, &reference).await?;
             respond::read(detail.object.version, &view(&detail)?, known.as_ref())
         }
 
@@ -173,8 +172,7 @@ macro_rules! object_endpoints {
             IfNoneMatch(known): IfNoneMatch,
             NoQuery: NoQuery,
         ) -> Result<Response> {
-            let scope = state.scope(&claims, &tenant).await?;
-            let detail = objects::read(scope, $kind, &reference).await?;
+            let detail = objects::read(&state, &claims, &tenant, $kind, &reference).await?;
             respond::read(detail.object.version, &permission_block(&detail), known.as_ref())
         }
 
