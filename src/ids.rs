@@ -93,3 +93,7 @@ id! {
     /// A control stream of a gateway, from its attaching to its end.
     StreamId
 }
+id! {
+    /// A running controller, from its start to its end.
+    ReplicaId
+}

@@ -38,7 +38,7 @@ const MAX_REQUEST_BYTES: usize = 16 << 10;
 const SERIAL_BYTES: usize = 16;
 
 /// The SHA-256 of a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {

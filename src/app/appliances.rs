@@ -67,7 +67,7 @@ pub async fn revoke(state: &AppState, mut scope: Scope, appliance: &ObjectRef, f
     publications::announce(&mut scope.tx).await?;
     scope.tx.finish(finish).await?;
     tracing::info!(appliance.id = %appliance.id, "the certificates of a gateway are revoked");
-    state.push_wake.notify_one();
+    state.signals.everything();
     Ok(())
 }
 

@@ -42,7 +42,7 @@ pub async fn claim(state: &AppState, certificate: Option<Fingerprint>) -> Result
     let mut tx = state.store.system_tx().await?;
     tx.serialize_starts().await?;
     if let Some(certificate) = certificate
-        && let Some(known) = push::authenticate(&mut tx, certificate, now).await?
+        && let Some(known) = push::authenticate(&mut tx, &[certificate], now).await?.remove(&certificate)
     {
         return Ok(Claim::Known(known.appliance));
     }

@@ -29,14 +29,12 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use tokio::sync::Notify;
-
 use crate::access::authority::Authority;
 use crate::access::password::PasswordHasher;
 use crate::access::token::SigningKeys;
 use crate::clock::SharedClock;
 use crate::error::Result;
-use crate::push::Registry;
+use crate::push::{Registry, Signals};
 use crate::store::Store;
 
 /// Where gateways reach a controller on the same host, unless settings say otherwise.
@@ -55,8 +53,8 @@ pub struct AppState {
     pub authority: Authority,
     /// Hashes and compares passwords.
     pub passwords: PasswordHasher,
-    /// Wakes the push reconciler. Carries no data: what is to be done stands in the database.
-    pub push_wake: Arc<Notify>,
+    /// Wakes the push and whoever watches it.
+    pub signals: Signals,
     /// The gateways that are connected to this replica, and what they told.
     pub gateways: Registry,
     /// The URL at which gateways reach this controller, as an administrator is told it.
@@ -74,7 +72,6 @@ impl AppState {
     /// Password hashing does not work on this system.
     pub fn new(store: Store, clock: SharedClock, keys: SigningKeys, authority: Authority) -> Result<Self> {
         let passwords = PasswordHasher::new()?;
-        let push_wake = Arc::new(Notify::new());
         let gateway_url = DEFAULT_GATEWAY_URL.into();
         Ok(Self {
             store,
@@ -82,7 +79,7 @@ impl AppState {
             keys,
             authority,
             passwords,
-            push_wake,
+            signals: Signals::default(),
             gateways: Registry::default(),
             gateway_url,
             trusted_proxies: Arc::new([]),

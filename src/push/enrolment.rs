@@ -6,7 +6,7 @@ use pinhole_proto::v1::gateway_enrolment_server::GatewayEnrolment;
 use tonic::{Response, Status};
 
 use super::service::{authenticate, status_of};
-use super::{Push, limits};
+use super::{Core, limits};
 use crate::access::authority::{self, Issued};
 use crate::access::token::Secret;
 use crate::error::Error;
@@ -16,12 +16,12 @@ use crate::store::push as store;
 /// The service.
 #[derive(Debug)]
 pub(super) struct Enrolment {
-    push: Push,
+    core: Core,
 }
 
 impl Enrolment {
-    pub(super) fn new(push: Push) -> Self {
-        Self { push }
+    pub(super) fn new(core: Core) -> Self {
+        Self { core }
     }
 
     async fn join(&self, request: &v1::EnrolRequest) -> Result<Issued, Status> {
@@ -30,8 +30,8 @@ impl Enrolment {
         if request.join_token.len() > limits::MAX_TOKEN_BYTES {
             return Err(refused());
         }
-        let (token, now) = (Secret::presented(&request.join_token).hash(), self.push.clock.now());
-        let issued = self.push.database(async |tx| {
+        let (token, now) = (Secret::presented(&request.join_token).hash(), self.core.clock.now());
+        let issued = self.core.enrolment(async |tx| {
             let redeemed = store::redeem(tx, token, certification.key_hash(), now).await?;
             let Some((tenant, appliance)) = redeemed else { return Ok(None) };
             let issued = self.certify(&certification, appliance)?;
@@ -43,16 +43,16 @@ impl Enrolment {
     }
 
     fn certify(&self, request: &authority::Request, appliance: ObjectId) -> Result<Issued, Error> {
-        let lifetime = Duration::from_std(self.push.settings.certificate_lifetime)
+        let lifetime = Duration::from_std(self.core.settings.certificate_lifetime)
             .map_err(|error| Error::Internal(error.to_string()))?;
-        self.push.authority.certify_gateway(request, appliance, self.push.clock.now(), lifetime)
+        self.core.authority.certify_gateway(request, appliance, self.core.clock.now(), lifetime)
     }
 
     fn answer(&self, issued: Issued) -> Response<v1::Enrolled> {
-        let lifetime = self.push.settings.certificate_lifetime;
+        let lifetime = self.core.settings.certificate_lifetime;
         Response::new(v1::Enrolled {
             certificate: issued.certificate,
-            authorities: vec![self.push.authority.certificate().to_vec()],
+            authorities: vec![self.core.authority.certificate().to_vec()],
             lifetime_ms: u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX),
         })
     }
@@ -75,9 +75,9 @@ impl GatewayEnrolment for Enrolment {
         &self,
         request: tonic::Request<v1::RenewRequest>,
     ) -> Result<Response<v1::Enrolled>, Status> {
-        let credential = authenticate(&self.push, &request).await?;
+        let credential = authenticate(&self.core, &request).await?;
         let certification = parse(&request.get_ref().certification_request)?;
-        let issued = self.push.database(async |tx| {
+        let issued = self.core.enrolment(async |tx| {
             let issued = self.certify(&certification, credential.appliance)?;
             let replaces = Some(credential.certificate);
             store::add_certificate(tx, credential.tenant, credential.appliance, &issued, replaces).await?;

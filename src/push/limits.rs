@@ -56,8 +56,14 @@ pub(super) const MISSED_HEARTBEATS: u32 = 3;
 pub(super) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 pub(super) const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Statements of all streams at once, so that gateways that come back together leave connections to the REST API.
-pub(super) const MAX_STATEMENTS: usize = 6;
+/// Streams that one statement is for, at most: it holds locks for some milliseconds, and what comes meanwhile waits.
+pub(super) const MAX_BATCH: usize = 1_000;
+/// Streams that wait for a statement of one kind; more wait until there is room.
+pub(super) const QUEUE: usize = 2 * MAX_BATCH;
+/// Enrolments and renewals at once, so that gateways that come together leave connections to the REST API.
+pub(super) const MAX_ENROLMENTS: usize = 3;
+/// How far what the database says of a gateway's last sign of life may be behind, while it is connected.
+pub(super) const SEEN_INTERVAL: Duration = Duration::from_secs(30);
 /// How long something in the database may take, waiting for a turn included.
 pub(super) const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often the database is asked though nothing was heard, unless settings say otherwise.

@@ -1,21 +1,20 @@
-//! Wakes the reconciler when a transaction says that it changed what gateways should run.
+//! Hears what other replicas, and requests to them, have changed.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
-use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::limits;
+use super::signals::Signals;
 use crate::error::Result;
 use crate::store::Store;
-use crate::store::push::Notices;
+use crate::store::push::{Notice, Notices};
 
-/// Listens for ever, and again whenever the database was away. What was said meanwhile is found by waking once.
-pub(super) async fn run(store: Store, wake: Arc<Notify>) {
+/// Listens for ever, and again whenever the database was away. What was said meanwhile is found by looking once.
+pub(super) async fn run(store: Store, signals: Signals) {
     let mut told = false;
     loop {
-        match listen(&store, &wake, &mut told).await {
+        match listen(&store, &signals, &mut told).await {
             Ok(never) => match never {},
             Err(error) if !told => {
                 tracing::warn!(%error, "does not hear of publications at once while the database is away");
@@ -27,11 +26,20 @@ pub(super) async fn run(store: Store, wake: Arc<Notify>) {
     }
 }
 
-async fn listen(store: &Store, wake: &Notify, told: &mut bool) -> Result<Infallible> {
+async fn listen(store: &Store, signals: &Signals, told: &mut bool) -> Result<Infallible> {
     let mut notices = Notices::listen(store).await?;
     *told = false;
+    let mut notice = Notice::Anything;
     loop {
-        wake.notify_one();
-        notices.next().await?;
+        match notice {
+            Notice::Push => signals.deliveries(),
+            Notice::Publications => signals.publications(),
+            Notice::Anything => {
+                signals.deliveries();
+                signals.everything();
+                signals.publications();
+            }
+        }
+        notice = notices.next().await?;
     }
 }

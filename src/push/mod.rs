@@ -1,11 +1,14 @@
 //! Gives gateways what they should run. A gateway opens a stream and says what it runs; the database says what it
-//! should run; a [`reconciler`] compares the two for all streams at once, whenever it is woken and at least every
-//! few seconds, and each [`stream`] sends what is missing.
+//! should run; a [`reconciler`] compares the two, for what has changed whenever it is woken and for all streams at
+//! least every few seconds, and each [`stream`] sends what is missing. What streams ask of the database is gathered
+//! ([`batch`]), so that it costs little more for ten thousand than for one.
 //!
 //! A notice (LISTEN/NOTIFY) only makes it faster: it carries nothing, and may get lost. Any replica may hold any
 //! gateway; the newest stream of an appliance counts. What was decided (applied, rejected) is written once and then
 //! stays; that an answer was not written, because the database or this program was away, is healed by asking again.
 
+mod batch;
+mod end;
 mod enrolment;
 mod event;
 mod journal;
@@ -15,6 +18,8 @@ mod message;
 mod reconciler;
 mod registry;
 mod service;
+mod signals;
+mod statements;
 mod stream;
 mod text;
 mod tls;
@@ -25,22 +30,25 @@ use std::time::Duration;
 use pinhole_proto::v1::gateway_control_server::GatewayControlServer;
 use pinhole_proto::v1::gateway_enrolment_server::GatewayEnrolmentServer;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tonic::transport::Server;
 
 use self::enrolment::Enrolment;
 use self::service::Service;
+use self::statements::{Desk, Queues};
 use crate::access::authority::Authority;
 use crate::clock::SharedClock;
 use crate::error::{Error, Result};
+use crate::ids::ReplicaId;
 use crate::store::Store;
 use crate::store::tx::SystemTx;
 
 pub use self::event::{Counters, Event, EventKind, Flow};
 pub use self::journal::{CounterReading, EventPage};
 pub use self::registry::Registry;
+pub use self::signals::{News, Signals};
 
 /// What the push is run with.
 #[derive(Debug, Clone, Copy)]
@@ -51,13 +59,26 @@ pub struct PushSettings {
     pub poll_interval: Duration,
     /// How long the certificates of gateways are good for. They renew them when a third of that is left.
     pub certificate_lifetime: Duration,
+    /// How long a gateway may take for its first message.
+    pub hello_timeout: Duration,
+    /// How long a gateway may take to answer a configuration.
+    pub answer_timeout: Duration,
+    /// How long a message to a gateway may wait before the stream counts as broken.
+    pub send_timeout: Duration,
 }
 
 impl PushSettings {
     /// Settings with that heartbeat interval and that lifetime of certificates.
     #[must_use]
     pub fn new(heartbeat_interval: Duration, certificate_lifetime: Duration) -> Self {
-        Self { heartbeat_interval, poll_interval: limits::POLL_INTERVAL, certificate_lifetime }
+        Self {
+            heartbeat_interval,
+            poll_interval: limits::POLL_INTERVAL,
+            certificate_lifetime,
+            hello_timeout: limits::HELLO_TIMEOUT,
+            answer_timeout: limits::ANSWER_TIMEOUT,
+            send_timeout: limits::SEND_TIMEOUT,
+        }
     }
 }
 
@@ -75,34 +96,54 @@ pub enum ServeError {
     Verifier(#[from] rustls::server::VerifierBuilderError),
 }
 
+/// The push, before it serves.
+pub struct Push {
+    core: Core,
+    desk: Desk,
+}
+
 /// What all parts of the push work with. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Push {
+struct Core {
+    /// Names this process to the others.
+    replica: ReplicaId,
     store: Store,
     clock: SharedClock,
     authority: Authority,
     registry: Registry,
-    wake: Arc<Notify>,
+    signals: Signals,
     settings: PushSettings,
-    turns: Arc<Semaphore>,
+    queues: Queues,
+    enrolments: Arc<Semaphore>,
     /// How many streams there are, from their first message to the last word about them in the database.
     alive: Arc<watch::Sender<usize>>,
 }
 
 impl Push {
-    /// A push that holds its streams in `registry` and is woken through `wake`.
+    /// A push that holds its streams in `registry` and is woken by `signals`.
     #[must_use]
     pub fn new(
         store: Store,
         clock: SharedClock,
         authority: Authority,
         registry: Registry,
-        wake: Arc<Notify>,
+        signals: Signals,
         settings: PushSettings,
     ) -> Self {
-        let turns = Arc::new(Semaphore::new(limits::MAX_STATEMENTS));
-        let alive = Arc::new(watch::Sender::new(0));
-        Self { store, clock, authority, registry, wake, settings, turns, alive }
+        let (queues, desk) = statements::queues();
+        let core = Core {
+            replica: ReplicaId::generate(),
+            store,
+            clock,
+            authority,
+            registry,
+            signals,
+            settings,
+            queues,
+            enrolments: Arc::new(Semaphore::new(limits::MAX_ENROLMENTS)),
+            alive: Arc::new(watch::Sender::new(0)),
+        };
+        Self { core, desk }
     }
 
     /// Serves gateways until `stop` is done, then ends their streams and says so in the database.
@@ -114,11 +155,14 @@ impl Push {
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
-        let tls = tls::config(&self.authority, &self.clock)?;
+        let Self { core, desk } = self;
+        let tls = tls::config(&core.authority, &core.clock)?;
         let mut helpers = JoinSet::new();
-        helpers.spawn(reconciler::run(self.clone()));
-        helpers.spawn(listener::run(self.store.clone(), Arc::clone(&self.wake)));
-        let service = GatewayControlServer::new(Service::new(self.clone()))
+        desk.serve(&core, &mut helpers);
+        helpers.spawn(reconciler::follow(core.clone()));
+        helpers.spawn(reconciler::sweep(core.clone()));
+        helpers.spawn(listener::run(core.store.clone(), core.signals.clone()));
+        let service = GatewayControlServer::new(Service::new(core.clone()))
             .max_decoding_message_size(limits::MAX_MESSAGE_BYTES);
         let server = Server::builder()
             .http2_keepalive_interval(Some(limits::KEEP_ALIVE_INTERVAL))
@@ -127,7 +171,7 @@ impl Push {
             .max_concurrent_streams(limits::MAX_REQUESTS_PER_CONNECTION)
             .add_service(service)
             .add_service(
-                GatewayEnrolmentServer::new(Enrolment::new(self.clone()))
+                GatewayEnrolmentServer::new(Enrolment::new(core.clone()))
                     .max_decoding_message_size(limits::MAX_ENROLMENT_BYTES),
             );
         let incoming = tls::accept(listener, tls);
@@ -142,12 +186,12 @@ impl Push {
             outcome = &mut serving => return Ok(outcome?),
             () = stop => {}
         }
-        self.registry.close();
+        core.registry.close();
         drop(close);
-        let mut alive = self.alive.subscribe();
+        let mut alive = core.alive.subscribe();
         let ended = async {
             let outcome = serving.await;
-            // The sender is in `self`, so this only ends with the last stream.
+            // The sender is in `core`, so this only ends with the last stream.
             let _ = alive.wait_for(|alive| *alive == 0).await;
             outcome
         };
@@ -159,17 +203,26 @@ impl Push {
             }
         }
     }
+}
 
-    /// Does something in the database when it is its turn.
-    async fn database<T>(&self, work: impl AsyncFnOnce(&mut SystemTx) -> Result<T>) -> Result<T> {
+impl std::fmt::Debug for Push {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Push").field("core", &self.core).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// Does something in the database that is about enrolment, when it is its turn.
+    async fn enrolment<T>(&self, work: impl AsyncFnOnce(&mut SystemTx) -> Result<T>) -> Result<T> {
         let attempt = async {
-            let _turn = self.turns.acquire().await.map_err(|error| Error::Internal(error.to_string()))?;
-            self.in_transaction(work).await
+            let _turn =
+                self.enrolments.acquire().await.map_err(|error| Error::Internal(error.to_string()))?;
+            self.transaction(work).await
         };
         timeout(limits::DATABASE_TIMEOUT, attempt).await.unwrap_or_else(|_| Err(took_too_long()))
     }
 
-    async fn in_transaction<T>(&self, work: impl AsyncFnOnce(&mut SystemTx) -> Result<T>) -> Result<T> {
+    async fn transaction<T>(&self, work: impl AsyncFnOnce(&mut SystemTx) -> Result<T>) -> Result<T> {
         let mut tx = self.store.system_tx().await?;
         let done = work(&mut tx).await?;
         tx.commit().await?;

@@ -1,6 +1,7 @@
 //! The streams that this replica holds, and what was heard on them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pinhole_proto::v1;
@@ -37,6 +38,12 @@ struct Inner {
     streams: HashMap<ObjectId, Entry>,
     journals: Journals,
     closed: bool,
+    /// How often the reconciler has looked which streams there are.
+    looks: u64,
+    /// Streams that it may have missed.
+    missed: Vec<Held>,
+    /// Streams whose end is not written yet, with the last sign of life on them.
+    ended: Vec<(Held, Instant)>,
 }
 
 #[derive(Debug)]
@@ -45,6 +52,34 @@ struct Entry {
     orders: watch::Sender<Order>,
     seen: Instant,
     running: Option<Running>,
+    /// What stands in the database of the two.
+    written: (Instant, Option<Running>),
+}
+
+impl Entry {
+    /// Whether the database is to hear of it. What the gateway runs is written soon, a mere sign of life seldom: ten
+    /// thousand gateways would be two thousand rows a second.
+    fn is_due(&self) -> bool {
+        let (seen, running) = self.written;
+        self.running != running || self.seen.saturating_duration_since(seen) >= limits::SEEN_INTERVAL
+    }
+
+    fn beat(&self, now: Instant) -> Beat {
+        Beat { held: self.held, age: now.saturating_duration_since(self.seen), running: self.running }
+    }
+}
+
+/// How often the reconciler had looked at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Looks(u64);
+
+/// Whether the reconciler may have missed a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missed {
+    /// It may.
+    Perhaps,
+    /// It has not.
+    No,
 }
 
 /// Why a stream is not taken in.
@@ -69,13 +104,20 @@ impl Registry {
         self.lock().journals.counters(appliance)
     }
 
-    /// Takes a stream in, in place of an older one of the same appliance.
+    /// How often the reconciler has looked.
+    pub(super) fn looks(&self) -> Looks {
+        Looks(self.lock().looks)
+    }
+
+    /// Takes a stream in, in place of an older one of the same appliance. `since` is from before the database said how
+    /// it stands; a look since then did not see the stream, and what it found may be newer.
     pub(super) fn insert(
         &self,
         held: Held,
         running: Option<Running>,
         first: Order,
-    ) -> Result<watch::Receiver<Order>, Refusal> {
+        since: Looks,
+    ) -> Result<(watch::Receiver<Order>, Missed), Refusal> {
         let mut inner = self.lock();
         if inner.closed {
             return Err(Refusal::Closed);
@@ -84,21 +126,58 @@ impl Registry {
             return Err(Refusal::Full);
         }
         let (orders, receiver) = watch::channel(first);
-        let entry = Entry { held, orders, seen: Instant::now(), running };
+        let seen = Instant::now();
+        let entry = Entry { held, orders, seen, running, written: (seen, running) };
         if let Some(older) = inner.streams.insert(held.appliance, entry) {
             older.orders.send_replace(Order::Replaced);
         }
         let Inner { streams, journals, .. } = &mut *inner;
         journals.make_room(|appliance| !streams.contains_key(&appliance));
-        Ok(receiver)
+        let missed = if since == Looks(inner.looks) { Missed::No } else { Missed::Perhaps };
+        if missed == Missed::Perhaps {
+            inner.missed.push(held);
+        }
+        Ok((receiver, missed))
     }
 
-    /// Lets a stream go, unless a newer one has taken its place already.
-    pub(super) fn remove(&self, held: Held) {
+    /// Lets a stream go, unless a newer one has taken its place already, and says when there was life on it.
+    pub(super) fn remove(&self, held: Held) -> Beat {
+        let now = Instant::now();
         let mut inner = self.lock();
-        if inner.streams.get(&held.appliance).is_some_and(|entry| entry.held.stream == held.stream) {
-            inner.streams.remove(&held.appliance);
+        let entry = inner.streams.get(&held.appliance).filter(|entry| entry.held.stream == held.stream);
+        let Some(beat) = entry.map(|entry| entry.beat(now)) else {
+            return Beat { held, age: Default::default(), running: None };
+        };
+        inner.streams.remove(&held.appliance);
+        beat
+    }
+
+    /// Keeps in mind that the end of a stream is not written.
+    pub(super) fn keep_ended(&self, beat: &Beat) {
+        let now = Instant::now();
+        let mut inner = self.lock();
+        // Beyond that nothing can be kept of streams; the promise of this replica to be there runs out with it.
+        if inner.ended.len() < limits::MAX_STREAMS {
+            inner.ended.push((beat.held, now.checked_sub(beat.age).unwrap_or(now)));
         }
+    }
+
+    /// The streams whose end is not written.
+    pub(super) fn ended(&self) -> Vec<Beat> {
+        let now = Instant::now();
+        let ended = |(held, seen): &(Held, Instant)| Beat {
+            held: *held,
+            age: now.saturating_duration_since(*seen),
+            running: None,
+        };
+        self.lock().ended.iter().map(ended).collect()
+    }
+
+    /// Forgets the first of them: they are written now.
+    pub(super) fn ended_written(&self, first: usize) {
+        let mut inner = self.lock();
+        let first = first.min(inner.ended.len());
+        inner.ended.drain(..first);
     }
 
     /// Notes a sign of life.
@@ -109,6 +188,14 @@ impl Registry {
     /// Notes what a gateway says it enforces.
     pub(super) fn runs(&self, held: Held, running: Option<Running>) {
         self.update(held, |entry| entry.running = running);
+    }
+
+    /// Notes that it stands in the database, too.
+    pub(super) fn runs_as_written(&self, held: Held, running: Option<Running>) {
+        self.update(held, |entry| {
+            entry.running = running;
+            entry.written.1 = running;
+        });
     }
 
     fn update(&self, held: Held, change: impl FnOnce(&mut Entry)) {
@@ -129,23 +216,50 @@ impl Registry {
         self.lock().journals.count(held.appliance, counters, now);
     }
 
-    /// All streams, with their last signs of life.
-    pub(super) fn beats(&self) -> Vec<Beat> {
+    /// All streams.
+    pub(super) fn look(&self) -> Vec<Held> {
+        let mut inner = self.lock();
+        inner.looks = inner.looks.wrapping_add(1);
+        inner.missed.clear();
+        inner.streams.values().map(|entry| entry.held).collect()
+    }
+
+    /// The streams of some appliances, and those that were missed.
+    pub(super) fn look_at(&self, appliances: &[ObjectId]) -> Vec<Held> {
+        let mut inner = self.lock();
+        inner.looks = inner.looks.wrapping_add(1);
+        let missed = mem::take(&mut inner.missed).into_iter().map(|held| held.appliance);
+        // One that is both is looked at once.
+        let appliances: BTreeSet<ObjectId> = missed.chain(appliances.iter().copied()).collect();
+        appliances.iter().filter_map(|appliance| Some(inner.streams.get(appliance)?.held)).collect()
+    }
+
+    /// The signs of life that the database is to hear of, and those of some streams in any case.
+    pub(super) fn beats(&self, wanted: &[Held]) -> Vec<Beat> {
         let now = Instant::now();
-        let beat = |entry: &Entry| Beat {
-            held: entry.held,
-            age: now.saturating_duration_since(entry.seen),
-            running: entry.running,
-        };
-        self.lock().streams.values().map(beat).collect()
+        let inner = self.lock();
+        let wanted = wanted.iter().filter_map(|held| inner.streams.get(&held.appliance));
+        let due = inner.streams.values().filter(|entry| entry.is_due());
+        // One that is both is written once.
+        let wanted = wanted.filter(|entry| !entry.is_due());
+        wanted.chain(due).map(|entry| entry.beat(now)).collect()
+    }
+
+    /// Notes that signs of life stand in the database.
+    pub(super) fn beats_written(&self, beats: &[Beat]) {
+        let now = Instant::now();
+        for beat in beats {
+            self.update(beat.held, |entry| {
+                entry.written = (now.checked_sub(beat.age).unwrap_or(now), beat.running);
+            });
+        }
     }
 
     /// Tells a stream something, if it is still there and has not been told the same before.
     pub(super) fn order(&self, held: Held, order: Order) {
         self.update(held, |entry| {
             entry.orders.send_if_modified(|current| {
-                // An end is final, whatever the reconciler found out at the same moment.
-                let changed = matches!(current, Order::Serve(_)) && *current != order;
+                let changed = *current != order && follows(current, &order);
                 if changed {
                     *current = order;
                 }
@@ -169,54 +283,16 @@ impl Registry {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::{CertificateId, StreamId};
-
-    fn held(appliance: ObjectId) -> Held {
-        Held { appliance, stream: StreamId::generate(), certificate: CertificateId::generate() }
-    }
-
-    #[test]
-    fn one_stream_of_an_appliance_is_held() {
-        let (registry, appliance) = (Registry::default(), ObjectId::generate());
-        let (older, newer) = (held(appliance), held(appliance));
-        let older_orders = registry.insert(older, None, Order::Serve(None)).unwrap();
-        let newer_orders = registry.insert(newer, None, Order::Serve(None)).unwrap();
-        assert_eq!(*older_orders.borrow(), Order::Replaced);
-        // What is said about the older one, also its end, is not about the newer.
-        registry.order(older, Order::Revoked);
-        registry.remove(older);
-        assert_eq!(*newer_orders.borrow(), Order::Serve(None));
-        assert_eq!(registry.beats().len(), 1);
-        registry.order(newer, Order::Revoked);
-        assert_eq!(*newer_orders.borrow(), Order::Revoked);
-        registry.remove(newer);
-        assert!(registry.beats().is_empty());
-    }
-
-    #[test]
-    fn there_is_room_for_so_many_and_an_appliance_that_is_there_may_come_again() {
-        let registry = Registry::default();
-        let streams: Vec<Held> = (0..limits::MAX_STREAMS).map(|_| held(ObjectId::generate())).collect();
-        for stream in &streams {
-            registry.insert(*stream, None, Order::Serve(None)).unwrap();
-        }
-        let one_more = registry.insert(held(ObjectId::generate()), None, Order::Serve(None));
-        assert_eq!(one_more.unwrap_err(), Refusal::Full);
-        registry.insert(held(streams[0].appliance), None, Order::Serve(None)).unwrap();
-        registry.remove(streams[1]);
-        registry.insert(held(ObjectId::generate()), None, Order::Serve(None)).unwrap();
-    }
-
-    #[test]
-    fn a_closed_registry_ends_its_streams_and_takes_none() {
-        let registry = Registry::default();
-        let orders = registry.insert(held(ObjectId::generate()), None, Order::Serve(None)).unwrap();
-        registry.close();
-        assert_eq!(*orders.borrow(), Order::Shutdown);
-        let late = registry.insert(held(ObjectId::generate()), None, Order::Serve(None));
-        assert_eq!(late.unwrap_err(), Refusal::Closed);
+/// Whether an order may take the place of another. An end is final, and what was found out earlier and is told later
+/// does not count any more.
+fn follows(current: &Order, next: &Order) -> bool {
+    let version = |desired: &Option<Desired>| desired.as_ref().map(|desired| desired.version);
+    match (current, next) {
+        (Order::Serve(current), Order::Serve(next)) => version(current) <= version(next),
+        (Order::Serve(_), Order::Replaced | Order::Revoked | Order::Shutdown) => true,
+        (Order::Replaced | Order::Revoked | Order::Shutdown, _) => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,21 +8,21 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::stream::{self, Outbox};
-use super::{Push, limits};
+use super::end::Outbox;
+use super::{Core, limits, stream};
 use crate::access::authority::Fingerprint;
 use crate::error::Error;
-use crate::store::push::{self as store, Credential};
+use crate::store::push::Credential;
 
 /// The service.
 #[derive(Debug)]
 pub(super) struct Service {
-    push: Push,
+    core: Core,
 }
 
 impl Service {
-    pub(super) fn new(push: Push) -> Self {
-        Self { push }
+    pub(super) fn new(core: Core) -> Self {
+        Self { core }
     }
 }
 
@@ -35,13 +35,14 @@ impl GatewayControl for Service {
         request: Request<Streaming<v1::GatewayMessage>>,
     ) -> Result<Response<Self::AttachStream>, Status> {
         let peer = request.remote_addr();
-        let credential = authenticate(&self.push, &request).await.inspect_err(|status| {
+        let credential = authenticate(&self.core, &request).await.inspect_err(|status| {
             tracing::info!(?peer, reason = status.message(), "a gateway was not let in");
         })?;
         let (sender, receiver) = mpsc::channel(limits::OUTBOX);
-        let (push, alive) = (self.push.clone(), Alive::new(&self.push));
+        let (core, alive) = (self.core.clone(), Alive::new(&self.core));
         tokio::spawn(async move {
-            stream::run(push, credential, request.into_inner(), Outbox::new(sender)).await;
+            let outbox = Outbox::new(sender, core.settings.send_timeout);
+            stream::run(core, credential, request.into_inner(), outbox).await;
             drop(alive);
         });
         Ok(Response::new(ReceiverStream::new(receiver)))
@@ -49,12 +50,11 @@ impl GatewayControl for Service {
 }
 
 /// Finds whose gateway this is, by its certificate. Whatever is wrong with that, the answer is the same.
-pub(super) async fn authenticate<T>(push: &Push, request: &Request<T>) -> Result<Credential, Status> {
+pub(super) async fn authenticate<T>(core: &Core, request: &Request<T>) -> Result<Credential, Status> {
     let refused = || Status::unauthenticated("the certificate is not valid");
     let certificates = request.peer_certs().ok_or_else(refused)?;
     let certificate = Fingerprint::of(certificates.first().ok_or_else(refused)?);
-    let now = push.clock.now();
-    let found = push.database(async |tx| store::authenticate(tx, certificate, now).await).await;
+    let found = core.queues.authenticate.ask(certificate).await;
     found.map_err(|error| status_of(&error))?.ok_or_else(refused)
 }
 
@@ -73,9 +73,9 @@ pub(super) fn status_of(error: &Error) -> Status {
 struct Alive(Arc<watch::Sender<usize>>);
 
 impl Alive {
-    fn new(push: &Push) -> Self {
-        push.alive.send_modify(|alive| *alive = alive.saturating_add(1));
-        Self(Arc::clone(&push.alive))
+    fn new(core: &Core) -> Self {
+        core.alive.send_modify(|alive| *alive = alive.saturating_add(1));
+        Self(Arc::clone(&core.alive))
     }
 }
 

@@ -5,79 +5,18 @@ use std::time::Duration;
 use pinhole_proto::v1;
 use pinhole_proto::v1::controller_message::Message as ToGateway;
 use pinhole_proto::v1::gateway_message::Message as FromGateway;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
-use tonic::{Status, Streaming};
+use tonic::Streaming;
 
+use super::end::{End, Outbox, broken};
 use super::message::{self, Hello, Violation};
-use super::registry::{Order, Refusal};
-use super::service::status_of;
-use super::{Push, event, limits, reconciler};
+use super::registry::{Missed, Order, Refusal};
+use super::{Core, event, limits};
 use crate::domain::revision::Running;
 use crate::domain::version::Version;
-use crate::error::Error;
 use crate::ids::StreamId;
-use crate::store::push::{self as store, Credential, Desired, Held, NewStream, Recorded, Standing};
-
-/// Why a stream ended.
-#[derive(Debug, thiserror::Error)]
-enum End {
-    #[error("the gateway closed it")]
-    Left,
-    #[error("it broke: {}", .0.message())]
-    Broken(Box<Status>),
-    #[error("the gateway was silent for too long")]
-    Silent,
-    #[error("the gateway did not answer a configuration in time")]
-    Unanswered,
-    #[error("the gateway takes no messages")]
-    Stalled,
-    #[error("the gateway broke the contract: {0}")]
-    Violation(#[from] Violation),
-    #[error("the gateway has opened a newer one")]
-    Replaced,
-    #[error("the certificate is not valid any more")]
-    Revoked,
-    #[error("there are too many gateways")]
-    Full,
-    #[error("the controller ends")]
-    Shutdown,
-    #[error(transparent)]
-    Error(#[from] Error),
-}
-
-impl End {
-    /// What the gateway is told, if it is still there.
-    fn status(&self) -> Option<Status> {
-        match self {
-            Self::Left | Self::Stalled => None,
-            // Also what the library refuses, for example a message that is too large.
-            Self::Broken(status) => Some(Status::new(status.code(), status.message())),
-            Self::Silent | Self::Unanswered => Some(Status::deadline_exceeded(self.to_string())),
-            Self::Violation(violation) => Some(Status::invalid_argument(violation.to_string())),
-            Self::Replaced => Some(Status::aborted(self.to_string())),
-            Self::Revoked => Some(Status::unauthenticated(self.to_string())),
-            Self::Full => Some(Status::resource_exhausted(self.to_string())),
-            Self::Shutdown => Some(Status::unavailable(self.to_string())),
-            Self::Error(error) => Some(status_of(error)),
-        }
-    }
-}
-
-/// The sending side.
-#[derive(Debug)]
-pub(super) struct Outbox(mpsc::Sender<Result<v1::ControllerMessage, Status>>);
-
-impl Outbox {
-    pub(super) fn new(sender: mpsc::Sender<Result<v1::ControllerMessage, Status>>) -> Self {
-        Self(sender)
-    }
-
-    async fn send(&self, message: ToGateway) -> Result<(), End> {
-        let message = v1::ControllerMessage { message: Some(message) };
-        self.0.send_timeout(Ok(message), limits::SEND_TIMEOUT).await.map_err(|_| End::Stalled)
-    }
-}
+use crate::store::push::{Answer, Beat, Credential, Desired, Held, NewStream, Recorded, Standing, Verdict};
 
 /// A configuration that the gateway has not answered yet.
 #[derive(Debug)]
@@ -90,7 +29,7 @@ struct Outstanding {
 
 #[derive(Debug)]
 struct Stream {
-    push: Push,
+    core: Core,
     held: Held,
     outbox: Outbox,
     heard: Instant,
@@ -105,23 +44,18 @@ struct Stream {
 
 /// Serves a gateway whose credential is good.
 pub(super) async fn run(
-    push: Push,
+    core: Core,
     credential: Credential,
     mut inbound: Streaming<v1::GatewayMessage>,
     outbox: Outbox,
 ) {
     let (appliance, name) = (credential.appliance, credential.name.as_str());
-    let end = match open(&push, &credential, &mut inbound).await {
+    let end = match open(&core, &credential, &mut inbound).await {
         Ok((held, running, orders)) => {
             tracing::info!(appliance.id = %appliance, appliance.name = name, stream.id = %held.stream, "a gateway has attached");
-            let mut stream = Stream::new(push.clone(), held, outbox, running);
+            let mut stream = Stream::new(core.clone(), held, outbox, running);
             let end = stream.serve(&credential, &mut inbound, orders).await.err().unwrap_or(End::Left);
-            push.registry.remove(held);
-            let detached = push.database(async |tx| store::detach(tx, appliance, held.stream).await).await;
-            if let Err(error) = detached {
-                tracing::debug!(%error, "that a gateway has left is not written; its lease will run out");
-            }
-            push.wake.notify_one();
+            forget(&core, core.registry.remove(held)).await;
             tracing::info!(appliance.id = %appliance, appliance.name = name, stream.id = %held.stream, reason = %end, "a gateway's stream has ended");
             stream.outbox.close(&end).await;
             return;
@@ -132,61 +66,68 @@ pub(super) async fn run(
     outbox.close(&end).await;
 }
 
-impl Outbox {
-    /// Says why, if there is somebody to listen.
-    async fn close(self, end: &End) {
-        if let Some(status) = end.status() {
-            // Whoever does not take it notices anyway.
-            let _ = self.0.send_timeout(Err(status), limits::SEND_TIMEOUT).await;
-        }
+/// Writes that a stream has ended.
+async fn forget(core: &Core, beat: Beat) {
+    if let Err(error) = core.queues.detach.ask(beat).await {
+        tracing::debug!(%error, "that a gateway has left is written later");
+        core.registry.keep_ended(&beat);
     }
 }
 
 /// Reads Hello and makes the stream its appliance's only one.
 async fn open(
-    push: &Push,
+    core: &Core,
     credential: &Credential,
     inbound: &mut Streaming<v1::GatewayMessage>,
 ) -> Result<(Held, Option<Running>, watch::Receiver<Order>), End> {
-    let first = timeout(limits::HELLO_TIMEOUT, inbound.message()).await.map_err(|_| End::Silent)?;
+    let first = timeout(core.settings.hello_timeout, inbound.message()).await.map_err(|_| End::Silent)?;
     let hello = Hello::parse(first.map_err(broken)?.ok_or(End::Left)?)?;
     let held = Held {
         appliance: credential.appliance,
         stream: StreamId::generate(),
         certificate: credential.certificate,
     };
+    let running = hello.running;
     let stream = NewStream {
-        id: held.stream,
-        credential,
-        instance: &hello.instance,
-        software_version: &hello.software_version,
-        running: hello.running,
-        lease: reconciler::lease(push.settings.poll_interval),
+        held,
+        tenant: credential.tenant,
+        instance: hello.instance,
+        software_version: hello.software_version,
+        running,
     };
-    let now = push.clock.now();
-    let attached = push.database(async |tx| {
-        store::attach(tx, &stream).await?;
-        Ok(store::standings(tx, &[held], now).await?.remove(&held.stream))
+    let since = core.registry.looks();
+    let attached = core.queues.attach.ask(stream).await;
+    let taken = attached.map_err(End::from).and_then(|standing| {
+        let first = match standing {
+            Some(Standing::Current(desired) | Standing::Lost(desired)) => Order::Serve(desired),
+            Some(Standing::Replaced) => return Err(End::Replaced),
+            Some(Standing::Revoked) | None => return Err(End::Revoked),
+        };
+        core.registry.insert(held, running, first, since).map_err(|refusal| match refusal {
+            Refusal::Full => End::Full,
+            Refusal::Closed => End::Shutdown,
+        })
     });
-    let first = match attached.await? {
-        Some(Standing::Current(desired)) => Order::Serve(desired),
-        Some(Standing::Replaced) => return Err(End::Replaced),
-        Some(Standing::Revoked) | None => return Err(End::Revoked),
-    };
-    let orders = push.registry.insert(held, hello.running, first).map_err(|refusal| match refusal {
-        Refusal::Full => End::Full,
-        Refusal::Closed => End::Shutdown,
-    })?;
-    // What waited for this gateway is pending again, not unreachable.
-    push.wake.notify_one();
-    Ok((held, hello.running, orders))
+    match taken {
+        Ok((orders, missed)) => {
+            if missed == Missed::Perhaps {
+                core.signals.deliveries();
+            }
+            Ok((held, running, orders))
+        }
+        // It may have been written, also when nobody could say so.
+        Err(end) => {
+            forget(core, Beat { held, age: Duration::ZERO, running }).await;
+            Err(end)
+        }
+    }
 }
 
 impl Stream {
-    fn new(push: Push, held: Held, outbox: Outbox, running: Option<Running>) -> Self {
+    fn new(core: Core, held: Held, outbox: Outbox, running: Option<Running>) -> Self {
         let heard = Instant::now();
         Self {
-            push,
+            core,
             held,
             outbox,
             heard,
@@ -204,7 +145,7 @@ impl Stream {
         inbound: &mut Streaming<v1::GatewayMessage>,
         mut orders: watch::Receiver<Order>,
     ) -> Result<(), End> {
-        let interval = self.push.settings.heartbeat_interval;
+        let interval = self.core.settings.heartbeat_interval;
         self.outbox
             .send(ToGateway::Welcome(v1::Welcome {
                 appliance_id: credential.appliance.to_string(),
@@ -250,7 +191,7 @@ impl Stream {
             return desired.awaited && self.applied != Some(version);
         }
         // One that says it applied a configuration and then runs another is not sent it at every heartbeat.
-        let pause = self.push.settings.poll_interval;
+        let pause = self.core.settings.poll_interval;
         self.sent.is_none_or(|(sent, when)| sent != version || when.elapsed() >= pause)
     }
 
@@ -259,7 +200,7 @@ impl Stream {
             return Ok(());
         }
         let (version, revision) = (desired.version, desired.revision);
-        let config = self.push.database(async |tx| store::config(tx, revision).await).await?;
+        let config = self.core.queues.config.ask(revision).await?;
         let Some(config) = config else {
             // Deleted since; the next activation knows more.
             return Ok(());
@@ -278,13 +219,13 @@ impl Stream {
         self.sent = Some((version, now));
         // An answer to an earlier one says nothing any more: what it was about was superseded.
         self.outstanding =
-            Some(Outstanding { nonce, version, running, deadline: now + limits::ANSWER_TIMEOUT });
+            Some(Outstanding { nonce, version, running, deadline: now + self.core.settings.answer_timeout });
         Ok(())
     }
 
     async fn handle(&mut self, message: v1::GatewayMessage) -> Result<(), End> {
         self.heard = Instant::now();
-        self.push.registry.heard(self.held);
+        self.core.registry.heard(self.held);
         match message.message {
             Some(FromGateway::Hello(_)) => Err(Violation::SecondHello.into()),
             Some(FromGateway::Ack(ack)) => self.handle_ack(ack).await,
@@ -293,12 +234,12 @@ impl Stream {
                 self.note_running(message::running(heartbeat.running)?);
                 if let Some(counters) = heartbeat.counters {
                     let counters = event::counters(counters);
-                    self.push.registry.count(self.held, counters, self.push.clock.now());
+                    self.core.registry.count(self.held, counters, self.core.clock.now());
                 }
                 Ok(())
             }
             Some(FromGateway::Events(events)) => {
-                self.push.registry.add_events(self.held, events, self.push.clock.now());
+                self.core.registry.add_events(self.held, events, self.core.clock.now());
                 Ok(())
             }
             // A newer gateway's message, which this controller can do without.
@@ -318,14 +259,11 @@ impl Stream {
             return self.reject(answered.version, reason).await;
         }
         self.applied = Some(answered.version);
-        let (held, now, running) = (self.held, self.push.clock.now(), answered.running);
-        let recorded = self.push.database(async |tx| {
-            store::record_applied(tx, held.appliance, held.stream, answered.version, &running, now).await
-        });
-        let recorded = recorded.await?;
+        self.record(answered.version, Verdict::Applied, reported).await?;
         // Only now: else a sign of life could show it as running beside the error of the one before.
-        self.note_running(reported);
-        self.recorded(recorded)
+        self.running = reported;
+        self.core.registry.runs_as_written(self.held, reported);
+        Ok(())
     }
 
     async fn handle_nack(&mut self, nack: v1::Nack) -> Result<(), End> {
@@ -337,12 +275,16 @@ impl Stream {
     async fn reject(&mut self, version: Version, reason: &str) -> Result<(), End> {
         tracing::warn!(appliance.id = %self.held.appliance, version = %version, reason, "a gateway refuses a revision");
         self.refused = Some(version);
-        let (held, now, running) = (self.held, self.push.clock.now(), self.running);
-        let recorded = self.push.database(async |tx| {
-            let (appliance, stream) = (held.appliance, held.stream);
-            store::record_rejected(tx, appliance, stream, version, reason, running.as_ref(), now).await
-        });
-        self.recorded(recorded.await?)
+        self.record(version, Verdict::Rejected(reason.to_owned()), self.running).await
+    }
+
+    /// Writes an answer down.
+    async fn record(&self, version: Version, verdict: Verdict, running: Option<Running>) -> Result<(), End> {
+        let answer = Answer { held: self.held, version, verdict, running };
+        match self.core.queues.record.ask(answer).await? {
+            Recorded::Yes => Ok(()),
+            Recorded::Replaced => Err(End::Replaced),
+        }
     }
 
     /// Takes the configuration that an answer is about; `None` for an answer to something older, or to nothing.
@@ -357,18 +299,7 @@ impl Stream {
     fn note_running(&mut self, running: Option<Running>) {
         if self.running != running {
             self.running = running;
-            self.push.registry.runs(self.held, running);
-        }
-    }
-
-    fn recorded(&self, recorded: Recorded) -> Result<(), End> {
-        match recorded {
-            Recorded::Yes => {
-                // A publication may be done with it.
-                self.push.wake.notify_one();
-                Ok(())
-            }
-            Recorded::Replaced => Err(End::Replaced),
+            self.core.registry.runs(self.held, running);
         }
     }
 }
@@ -383,8 +314,4 @@ async fn until(deadline: Option<Instant>) {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
     }
-}
-
-fn broken(status: Status) -> End {
-    End::Broken(Box::new(status))
 }

@@ -117,7 +117,7 @@ async fn serve(
         state.clock.clone(),
         state.authority.clone(),
         state.gateways.clone(),
-        Arc::clone(&state.push_wake),
+        state.signals.clone(),
         PushSettings::new(settings.heartbeat_interval, settings.certificate_lifetime),
     );
     servers.spawn(async move {

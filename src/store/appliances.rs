@@ -58,8 +58,10 @@ pub async fn insert_state(tx: &mut TenantTx, appliance: ObjectId) -> Result<()> 
 pub async fn states(tx: &mut TenantTx, appliances: &[ObjectId]) -> Result<BTreeMap<ObjectId, StoredState>> {
     let tenant = tx.tenant();
     let rows: Vec<StateRow> = sqlx::query_as(
-        "SELECT s.appliance_id, s.connected AND coalesce(s.lease_until > now(), false) AS connected, s.last_seen_at,
-                s.running_revision_id, s.desired_revision_id, r.hash AS desired_hash, s.last_error
+        "SELECT s.appliance_id, s.last_seen_at, s.running_revision_id, s.desired_revision_id, r.hash AS desired_hash,
+                s.last_error,
+                s.connected AND EXISTS (SELECT FROM replicas h WHERE h.id = s.replica_id AND h.lease_until > now())
+                AS connected
          FROM appliance_states s LEFT JOIN revisions r ON r.id = s.desired_revision_id
          WHERE s.tenant_id = $1 AND s.appliance_id = ANY($2)",
     )

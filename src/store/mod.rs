@@ -35,9 +35,15 @@ use crate::error::{Error, Result};
 /// The migrations, embedded into the program.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
-/// The channel on which the reconcilers of all replicas are told that there is something to do. A notice carries
-/// nothing: what is to be done stands in the tables.
+/// The channels on which all replicas are told that there is something to do. A notice carries nothing: what is to be
+/// done stands in the tables.
+///
+/// Appliances are to run something else.
 const PUSH_CHANNEL: &str = "pinhole_push";
+/// Certificates or appliances are no more; all streams are to be looked at.
+const TRUST_CHANNEL: &str = "pinhole_trust";
+/// Something became of publications.
+const PUBLICATIONS_CHANNEL: &str = "pinhole_publications";
 
 /// Connections of one process.
 const MAX_CONNECTIONS: u32 = 16;

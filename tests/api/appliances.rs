@@ -194,13 +194,16 @@ async fn a_gateway_is_connected_as_long_as_a_replica_says_so() {
     let appliance = create(&api, "acme", "appliances", &json!({"name": "edge-1"})).await;
     let path = format!("{APPLIANCES}/{appliance}");
     let mut owner = world.owner.connect().await.unwrap();
-    for (lease, connected) in
-        [("now() + interval '1 minute'", true), ("now() - interval '1 ms'", false), ("NULL", false)]
-    {
-        let update = format!("UPDATE appliance_states SET connected = true, lease_until = {lease}");
+    for (lease, connected) in [("now() + interval '1 minute'", true), ("now() - interval '1 ms'", false)] {
+        let update = format!(
+            "WITH replica AS (INSERT INTO replicas VALUES (gen_random_uuid(), {lease}) RETURNING id)
+             UPDATE appliance_states SET connected = true, replica_id = replica.id FROM replica"
+        );
         sqlx::query(sqlx::AssertSqlSafe(update)).execute(&mut owner).await.unwrap();
         assert_eq!(api.get(&path).await.expect(200)["state"]["connected"], connected, "{lease}");
     }
+    sqlx::query("UPDATE appliance_states SET replica_id = NULL").execute(&mut owner).await.unwrap();
+    assert_eq!(api.get(&path).await.expect(200)["state"]["connected"], false);
 }
 
 #[tokio::test]

@@ -10,16 +10,16 @@ use crate::controller::{Controller, DataDir, pinhole, run};
 use crate::peer::Peer;
 use crate::publish::{appliance, publish};
 
-fn settings(data: &DataDir) -> ClusterSettings {
+pub(crate) fn settings(data: &DataDir) -> ClusterSettings {
     ClusterSettings {
         directory: data.path().join("postgres"),
         durability: Durability::Disposable,
-        max_connections: 40,
+        max_connections: 60,
     }
 }
 
 /// The URL of a database of it.
-fn url(data: &DataDir, database: &str) -> String {
+pub(crate) fn url(data: &DataDir, database: &str) -> String {
     format!("postgres://pinhole@localhost/{database}?host={}", data.path().join("postgres").display())
 }
 

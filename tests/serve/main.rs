@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is missing")]
 
+mod bulk;
 mod cli;
 mod controller;
 mod database;
@@ -12,6 +13,7 @@ mod errors;
 mod peer;
 mod private;
 mod publish;
+mod replicas;
 mod secrets;
 
 use std::time::Duration;

@@ -105,7 +105,7 @@ async fn detail(scope: &mut Scope, id: PublicationId) -> Result<Detail> {
 /// Ends the transaction, which announces itself to other replicas, and wakes this one's reconciler.
 async fn finish_and_wake(state: &AppState, scope: Scope, finish: Finish) -> Result<()> {
     scope.tx.finish(finish).await?;
-    state.push_wake.notify_one();
+    state.signals.deliveries();
     Ok(())
 }
 

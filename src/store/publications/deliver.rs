@@ -11,9 +11,9 @@ use crate::access::permit::{Administer, AdministerTenants, Permit};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ids::{ObjectId, PublicationId, RevisionId, TenantId};
-use crate::store::PUSH_CHANNEL;
 use crate::store::objects::uuids;
 use crate::store::tx::TenantTx;
+use crate::store::{PUBLICATIONS_CHANNEL, PUSH_CHANNEL, TRUST_CHANNEL};
 
 /// Gives appliances revisions to run, as a publication that was just added orders. What is still on its way to them
 /// is superseded, and publications that have nothing else on its way end with that.
@@ -33,7 +33,8 @@ pub async fn deliver(
     lock(tx.connection(), tenant, &appliances).await?;
     let reason = format!("superseded by publication {publication}");
     sqlx::query(
-        "UPDATE publication_appliances SET status = 'rejected', reason = $3, updated_at = $4
+        "UPDATE publication_appliances SET status = 'rejected', reason = $3, updated_at = $4,
+                                           changed_by = pg_current_xact_id()
          WHERE tenant_id = $1 AND appliance_id = ANY($2) AND status IN ('pending', 'unreachable')",
     )
     .bind(tenant)
@@ -45,7 +46,8 @@ pub async fn deliver(
     sqlx::query(
         "WITH desired AS (
              UPDATE appliance_states s
-             SET desired_revision_id = new.revision_id, desired_version = s.desired_version + 1
+             SET desired_revision_id = new.revision_id, desired_version = s.desired_version + 1,
+                 changed_by = pg_current_xact_id()
              FROM unnest($2::uuid[], $3::uuid[]) AS new (appliance_id, revision_id)
              WHERE s.tenant_id = $1 AND s.appliance_id = new.appliance_id
              RETURNING s.appliance_id, s.desired_revision_id, s.desired_version)
@@ -68,7 +70,8 @@ pub async fn deliver(
     .execute(tx.connection())
     .await?;
     settle(tx, now).await?;
-    announce(tx).await
+    notify(tx, PUSH_CHANNEL).await?;
+    notify(tx, PUBLICATIONS_CHANNEL).await
 }
 
 /// What became of taking a publication back.
@@ -105,12 +108,13 @@ pub async fn revert(
     lock(tx.connection(), tenant, &open).await?;
     let withdrawn: i64 = sqlx::query_scalar(
         "WITH withdrawn AS (
-             UPDATE publication_appliances SET status = 'rejected', reason = $3, updated_at = $4
+             UPDATE publication_appliances SET status = 'rejected', reason = $3, updated_at = $4,
+                                               changed_by = pg_current_xact_id()
              WHERE tenant_id = $1 AND publication_id = $2 AND status IN ('pending', 'unreachable')
              RETURNING appliance_id, version),
          reverted AS (
              UPDATE appliance_states s
-             SET desired_version = s.desired_version + 1,
+             SET desired_version = s.desired_version + 1, changed_by = pg_current_xact_id(),
                  desired_revision_id = (SELECT d.revision_id FROM publication_appliances d
                                         WHERE d.appliance_id = s.appliance_id AND d.status = 'applied'
                                         ORDER BY d.version DESC LIMIT 1)
@@ -134,7 +138,8 @@ pub async fn revert(
         .bind(now)
         .execute(tx.connection())
         .await?;
-    announce(tx).await?;
+    notify(tx, PUSH_CHANNEL).await?;
+    notify(tx, PUBLICATIONS_CHANNEL).await?;
     Ok(Reverted::Cancelled)
 }
 
@@ -186,12 +191,18 @@ pub async fn forget(tx: &mut TenantTx, _: &Permit<AdministerTenants>) -> Result<
     Ok(())
 }
 
-/// Tells the reconcilers of all replicas, once the transaction is committed, that there is something to do.
+/// Tells all replicas, once the transaction is committed, to look at all their streams: certificates or appliances are
+/// no more, and with them perhaps what a publication waited for.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn announce(tx: &mut TenantTx) -> Result<()> {
-    sqlx::query("SELECT pg_notify($1, '')").bind(PUSH_CHANNEL).execute(tx.connection()).await?;
+    notify(tx, TRUST_CHANNEL).await?;
+    notify(tx, PUBLICATIONS_CHANNEL).await
+}
+
+async fn notify(tx: &mut TenantTx, channel: &str) -> Result<()> {
+    sqlx::query("SELECT pg_notify($1, '')").bind(channel).execute(tx.connection()).await?;
     Ok(())
 }
 

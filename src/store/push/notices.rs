@@ -1,9 +1,20 @@
-//! Hears when a transaction changed what gateways should run.
+//! Hears when a transaction changed something that other replicas, or those who watch, want to know.
 
 use sqlx::postgres::PgListener;
 
 use crate::error::Result;
-use crate::store::{PUSH_CHANNEL, Store};
+use crate::store::{PUBLICATIONS_CHANNEL, PUSH_CHANNEL, Store, TRUST_CHANNEL};
+
+/// What there may be news of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// What appliances are to run.
+    Push,
+    /// What became of publications.
+    Publications,
+    /// Anything.
+    Anything,
+}
 
 /// A connection that listens.
 #[derive(Debug)]
@@ -16,7 +27,7 @@ impl Notices {
     /// The database does not answer.
     pub async fn listen(store: &Store) -> Result<Self> {
         let mut listener = PgListener::connect_with(store.pool()).await?;
-        listener.listen(PUSH_CHANNEL).await?;
+        listener.listen_all([PUSH_CHANNEL, TRUST_CHANNEL, PUBLICATIONS_CHANNEL]).await?;
         Ok(Self(listener))
     }
 
@@ -25,8 +36,12 @@ impl Notices {
     ///
     /// # Errors
     /// The connection was lost and cannot be made again now.
-    pub async fn next(&mut self) -> Result<()> {
-        self.0.try_recv().await?;
-        Ok(())
+    pub async fn next(&mut self) -> Result<Notice> {
+        let Some(heard) = self.0.try_recv().await? else { return Ok(Notice::Anything) };
+        Ok(match heard.channel() {
+            PUSH_CHANNEL => Notice::Push,
+            PUBLICATIONS_CHANNEL => Notice::Publications,
+            _ => Notice::Anything,
+        })
     }
 }

@@ -3,37 +3,25 @@
 //! Rows that another replica is about to change are left to it (SKIP LOCKED), so that replicas neither wait for
 //! each other nor meet in a deadlock.
 
+use super::streams::announce;
+use super::uuids;
 use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::ids::PublicationId;
 use crate::store::tx::SystemTx;
 
 /// What an administrator reads about an appliance that waits for its gateway.
-const UNREACHABLE: &str = "the gateway is not connected; it is given the revision when it comes back";
-
-/// Notes of gateways whose replica broke its promise that they are not connected; says how many there were.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn expire(tx: &mut SystemTx) -> Result<u64> {
-    let expired = sqlx::query(
-        "UPDATE appliance_states SET connected = false
-         WHERE appliance_id IN (SELECT appliance_id FROM appliance_states
-                                WHERE connected AND (lease_until IS NULL OR lease_until < now())
-                                FOR UPDATE SKIP LOCKED)",
-    )
-    .execute(tx.connection())
-    .await?;
-    Ok(expired.rows_affected())
-}
+pub(super) const UNREACHABLE: &str =
+    "the gateway is not connected; it is given the revision when it comes back";
 
 /// Makes what publications wait for `pending` where a gateway is connected, and `unreachable` where none is.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn reflect_connections(tx: &mut SystemTx, now: Timestamp) -> Result<()> {
-    sqlx::query(
+    let reflected = sqlx::query(
         "UPDATE publication_appliances p
-         SET status = changed.status, updated_at = $2,
+         SET status = changed.status, updated_at = $2, changed_by = pg_current_xact_id(),
              reason = CASE changed.status WHEN 'unreachable' THEN $1 END
          FROM (SELECT open.publication_id, open.appliance_id,
                       CASE WHEN s.connected THEN 'pending' ELSE 'unreachable' END AS status
@@ -47,16 +35,29 @@ pub async fn reflect_connections(tx: &mut SystemTx, now: Timestamp) -> Result<()
     .bind(now)
     .execute(tx.connection())
     .await?;
-    Ok(())
+    announce(tx, reflected.rows_affected()).await
 }
 
-/// Ends the publications that wait for nothing any more. What is decided stays decided, so none of them can have
-/// begun to wait again meanwhile.
+/// Ends the publications that wait for nothing any more.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn finish_publications(tx: &mut SystemTx, now: Timestamp) -> Result<()> {
-    sqlx::query(
+    let running = sqlx::query_scalar("SELECT id FROM publications WHERE state = 'running'");
+    let running: Vec<PublicationId> = running.fetch_all(tx.connection()).await?;
+    if running.is_empty() { Ok(()) } else { finish(tx, &running, now).await }
+}
+
+/// Ends those of some publications that wait for nothing any more. What is decided stays decided, so none of them can
+/// have begun to wait again meanwhile.
+///
+/// This is no part of a transaction that decides: of two that settle the last two appliances at once, neither would
+/// see that the other one has.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn finish(tx: &mut SystemTx, publications: &[PublicationId], now: Timestamp) -> Result<()> {
+    let finished = sqlx::query(
         "UPDATE publications p
          SET finished_at = $1,
              state = CASE WHEN EXISTS (SELECT FROM publication_appliances a
@@ -66,14 +67,15 @@ pub async fn finish_publications(tx: &mut SystemTx, now: Timestamp) -> Result<()
                           -- All its appliances were deleted.
                           ELSE 'cancelled' END
          WHERE p.id IN (SELECT id FROM publications running
-                        WHERE running.state = 'running'
+                        WHERE running.id = ANY($2) AND running.state = 'running'
                           AND NOT EXISTS (SELECT FROM publication_appliances a
                                           WHERE a.publication_id = running.id
                                             AND a.status IN ('pending', 'unreachable'))
                         FOR UPDATE SKIP LOCKED)",
     )
     .bind(now)
+    .bind(uuids(publications.iter().map(|publication| publication.as_uuid())))
     .execute(tx.connection())
     .await?;
-    Ok(())
+    announce(tx, finished.rows_affected()).await
 }

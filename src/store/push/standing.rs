@@ -1,13 +1,12 @@
-//! All streams of one replica at once: one statement, however many gateways there are.
+//! What streams should run: many at once in one statement, and only those that something was changed for.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use sqlx::FromRow;
 
-use super::{millis, stored_hash};
+use super::{stored_hash, uuids};
 use crate::clock::Timestamp;
-use crate::domain::revision::{ConfigHash, Running};
+use crate::domain::revision::ConfigHash;
 use crate::domain::version::Version;
 use crate::error::{Error, Result};
 use crate::ids::{CertificateId, ObjectId, RevisionId, StreamId};
@@ -22,17 +21,6 @@ pub struct Held {
     pub stream: StreamId,
     /// The certificate that it was opened with.
     pub certificate: CertificateId,
-}
-
-/// A sign of life of a gateway.
-#[derive(Debug, Clone, Copy)]
-pub struct Beat {
-    /// Its stream.
-    pub held: Held,
-    /// How long ago it was.
-    pub age: Duration,
-    /// What it says it enforces.
-    pub running: Option<Running>,
 }
 
 /// What an appliance should run.
@@ -55,6 +43,8 @@ pub struct Desired {
 pub enum Standing {
     /// It is its appliance's only one; `None` when nothing was ever published to that.
     Current(Option<Desired>),
+    /// The same, but another replica has said that the gateway is gone.
+    Lost(Option<Desired>),
     /// The gateway has opened a newer one, perhaps to another replica.
     Replaced,
     /// Its certificate was revoked or has expired, or its appliance was deleted.
@@ -65,6 +55,7 @@ pub enum Standing {
 struct StandingRow {
     stream_id: StreamId,
     newest: bool,
+    connected: bool,
     authorized: bool,
     desired_version: Option<i64>,
     desired_revision_id: Option<RevisionId>,
@@ -85,6 +76,7 @@ pub async fn standings(
     let rows: Vec<StandingRow> = sqlx::query_as(
         "SELECT held.stream_id,
                 coalesce(s.stream_id = held.stream_id, false) AS newest,
+                coalesce(s.connected, false) AS connected,
                 coalesce(c.expires_at > $4, false) AS authorized,
                 s.desired_version, s.desired_revision_id, r.hash,
                 EXISTS (SELECT FROM publication_appliances p
@@ -97,9 +89,9 @@ pub async fn standings(
              ON c.id = held.certificate_id AND c.appliance_id = held.appliance_id
          LEFT JOIN revisions r ON r.id = s.desired_revision_id",
     )
-    .bind(held.iter().map(|held| held.appliance.as_uuid()).collect::<Vec<_>>())
-    .bind(held.iter().map(|held| held.stream.as_uuid()).collect::<Vec<_>>())
-    .bind(held.iter().map(|held| held.certificate.as_uuid()).collect::<Vec<_>>())
+    .bind(uuids(held.iter().map(|held| held.appliance.as_uuid())))
+    .bind(uuids(held.iter().map(|held| held.stream.as_uuid())))
+    .bind(uuids(held.iter().map(|held| held.certificate.as_uuid())))
     .bind(now)
     .fetch_all(tx.connection())
     .await?;
@@ -117,43 +109,39 @@ impl TryFrom<StandingRow> for Standing {
             return Ok(Self::Replaced);
         }
         let version = row.desired_version.and_then(Version::new);
-        let (Some(version), Some(revision), Some(hash)) = (version, row.desired_revision_id, row.hash) else {
-            return Ok(Self::Current(None));
+        let desired = match (version, row.desired_revision_id, row.hash) {
+            (Some(version), Some(revision), Some(hash)) => {
+                let hash = stored_hash(&hash)?;
+                Some(Desired { version, revision, hash, awaited: row.awaited, refused: row.refused })
+            }
+            _ => None,
         };
-        let hash = stored_hash(&hash)?;
-        let desired = Desired { version, revision, hash, awaited: row.awaited, refused: row.refused };
-        Ok(Self::Current(Some(desired)))
+        Ok(if row.connected { Self::Current(desired) } else { Self::Lost(desired) })
     }
 }
 
-/// Notes signs of life, and promises to be there for `lease` from now on.
+/// A point in the order of transactions: every one before it has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark(String);
+
+/// The mark of now.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn beat(tx: &mut SystemTx, beats: &[Beat], lease: Duration) -> Result<()> {
-    let running = |beat: &Beat| beat.running.map(|running| running.revision.as_uuid());
-    let hash = |beat: &Beat| beat.running.map(|running| running.hash.as_bytes().to_vec());
-    sqlx::query(
-        // Locked in the order in which publishing locks them, so that neither waits for the other in a circle.
-        "WITH locked AS MATERIALIZED (
-             SELECT appliance_id FROM appliance_states
-             WHERE appliance_id = ANY($1) ORDER BY appliance_id FOR UPDATE)
-         UPDATE appliance_states s
-         SET connected = true, last_seen_at = now() - beat.age_ms * interval '1 ms',
-             lease_until = now() + $6 * interval '1 ms',
-             running_revision_id = beat.revision_id, running_hash = beat.hash
-         FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::bytea[])
-              AS beat (appliance_id, stream_id, age_ms, revision_id, hash)
-              JOIN locked ON locked.appliance_id = beat.appliance_id
-         WHERE s.appliance_id = beat.appliance_id AND s.stream_id = beat.stream_id",
-    )
-    .bind(beats.iter().map(|beat| beat.held.appliance.as_uuid()).collect::<Vec<_>>())
-    .bind(beats.iter().map(|beat| beat.held.stream.as_uuid()).collect::<Vec<_>>())
-    .bind(beats.iter().map(|beat| millis(beat.age)).collect::<Vec<_>>())
-    .bind(beats.iter().map(running).collect::<Vec<_>>())
-    .bind(beats.iter().map(hash).collect::<Vec<_>>())
-    .bind(millis(lease))
-    .execute(tx.connection())
-    .await?;
-    Ok(())
+pub async fn mark(tx: &mut SystemTx) -> Result<Mark> {
+    // As text, since the driver does not know the type.
+    let mark = sqlx::query_scalar("SELECT pg_snapshot_xmin(pg_current_snapshot())::text");
+    Ok(Mark(mark.fetch_one(tx.connection()).await?))
+}
+
+/// The appliances that something was changed for by transactions that were not over at a mark: what they are to run, or
+/// which stream is their newest.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn changed(tx: &mut SystemTx, since: &Mark) -> Result<Vec<ObjectId>> {
+    Ok(sqlx::query_scalar("SELECT appliance_id FROM appliance_states WHERE changed_by >= $1::text::xid8")
+        .bind(&since.0)
+        .fetch_all(tx.connection())
+        .await?)
 }

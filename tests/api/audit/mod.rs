@@ -19,7 +19,7 @@ const SILENT: [(&str, &str); 1] =
     [("post /v1/tenants/{tenant}/publications/preview", "shows what would be published")];
 
 /// Tables whose changes are not audited, and why.
-const UNAUDITED: [(&str, &str); 13] = [
+const UNAUDITED: [(&str, &str); 14] = [
     ("_sqlx_migrations", "the schema's own"),
     ("appliance_states", "what gateways report; what they are to run comes with the publication"),
     ("audit_entries", "the audit itself"),
@@ -31,6 +31,7 @@ const UNAUDITED: [(&str, &str); 13] = [
     ("object_versions", "follows from the object"),
     ("publication_appliances", "stands in the publication's entry"),
     ("refresh_tokens", "stands in the session's entry"),
+    ("replicas", "which controllers are there; no tenant's"),
     ("revisions", "follows from the publication"),
     ("signing_keys", "the installation's, and no tenant's"),
 ];

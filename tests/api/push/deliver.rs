@@ -230,7 +230,7 @@ async fn a_cancelled_publication_takes_its_configuration_back() {
     let second = fixture.publish().await;
     let withdrawn = peer.config().await;
     fixture.api.post(&format!("{second}/cancel"), &json!({})).await.expect(200);
-    fixture.world.state.push_wake.notify_one();
+    fixture.world.state.signals.everything();
     // It has answered before it heard of that.
     peer.ack(&withdrawn).await;
     let config = peer.config().await;

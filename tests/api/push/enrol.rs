@@ -174,7 +174,7 @@ async fn an_expired_certificate_is_over() {
     let fixture = Fixture::new().await;
     let mut peer = fixture.gateway("i1").await;
     fixture.world.clock.advance(TimeDelta::from_std(CERTIFICATE_LIFETIME).unwrap());
-    fixture.world.state.push_wake.notify_one();
+    fixture.world.state.signals.everything();
     assert_eq!(peer.end().await.code(), Code::Unauthenticated);
     let refused = Peer::attach(fixture.replica.address, &fixture.identity, hello("i2", None)).await;
     assert!(refused.is_err());
@@ -189,7 +189,7 @@ async fn a_revoked_gateway_is_put_out_at_once_wherever_it_is() {
         let identity = enrolled(&fixture.replica, &fixture.api, &fixture.appliance).await;
         let mut peer = Peer::welcomed(replica.address, &identity, "i1", None).await;
         fixture.api.delete(&format!("{path}/certificates?dry_run=true")).await.expect(204);
-        fixture.world.state.push_wake.notify_one();
+        fixture.world.state.signals.everything();
         peer.heartbeat(None, None).await;
         fixture.api.delete(&format!("{path}/certificates")).await.expect(204);
         assert_eq!(peer.end().await.code(), Code::Unauthenticated);

@@ -1,7 +1,6 @@
 //! A controller's listener for gateways.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -34,8 +33,8 @@ impl Replica {
             state.clock.clone(),
             state.authority.clone(),
             state.gateways.clone(),
-            Arc::clone(&state.push_wake),
-            PushSettings { heartbeat_interval, poll_interval, certificate_lifetime: CERTIFICATE_LIFETIME },
+            state.signals.clone(),
+            PushSettings { poll_interval, ..PushSettings::new(heartbeat_interval, CERTIFICATE_LIFETIME) },
         );
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {

@@ -75,11 +75,11 @@ async fn the_gateways_of_a_controller_that_is_gone_are_unreachable_until_they_co
     drop(peer);
     // Nobody has said that the gateway is gone. The promise of the controller that held it runs out.
     let mut owner = fixture.world.owner.connect().await.unwrap();
-    sqlx::query("UPDATE appliance_states SET connected = true, lease_until = now() - interval '1 ms'")
+    sqlx::query("UPDATE appliance_states SET connected = true, replica_id = gen_random_uuid()")
         .execute(&mut owner)
         .await
         .unwrap();
-    fixture.world.state.push_wake.notify_one();
+    fixture.world.state.signals.everything();
     fixture.delivery(&publication, "unreachable").await;
     fixture.state(|state| state["connected"] == false).await;
 

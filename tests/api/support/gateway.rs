@@ -20,9 +20,11 @@ pub(crate) async fn reply(world: &World, appliance: &str, reply: Reply) {
     let mut owner = world.owner.connect().await.unwrap();
     let mut tx = owner.begin().await.unwrap();
     sqlx::query(
-        "UPDATE appliance_states
+        "WITH replica AS (
+             INSERT INTO replicas VALUES (gen_random_uuid(), now() + interval '1 minute') RETURNING id)
+         UPDATE appliance_states
          SET running_revision_id = CASE WHEN $2 = 'applied' THEN desired_revision_id ELSE running_revision_id END,
-             connected = true, lease_until = now() + interval '1 minute', last_seen_at = now(), last_error = $3
+             connected = true, replica_id = (SELECT id FROM replica), last_seen_at = now(), last_error = $3
          WHERE appliance_id = $1::uuid",
     )
     .bind(appliance)

@@ -8,6 +8,8 @@
 pub mod api;
 pub mod controller;
 pub mod daemon;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 pub mod namespace;
 pub mod net;
 pub mod process;
@@ -19,6 +21,8 @@ pub mod vsftpd;
 pub use api::Api;
 pub use controller::Controller;
 pub use daemon::Daemon;
+#[cfg(feature = "fleet")]
+pub use fleet::Fleet;
 pub use namespace::Namespace;
 pub use net::Net;
 pub use process::Process;

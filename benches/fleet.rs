@@ -1,0 +1,3 @@
+//! Ten thousand gateways.
+
+fn main() {}
