@@ -38,7 +38,7 @@ use crate::error::{Error, Result};
 use crate::store::Store;
 use crate::store::tx::SystemTx;
 
-pub use self::event::{Counters, Event, EventKind, Flow};
+pub use self::event::{Counters, Event, EventKind, Flow, PortBlock};
 pub use self::journal::{CounterReading, EventPage};
 pub use self::registry::Registry;
 
