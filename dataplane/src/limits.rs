@@ -53,6 +53,8 @@ pub const SAFE_SEGMENT: usize = 536;
 pub struct Limits {
     /// Sessions in all.
     pub sessions: u32,
+    /// Inside hosts with sessions, pinholes or blocks of ports.
+    pub subscribers: u32,
     /// Pinholes waiting for their session, in all.
     pub pinholes: u32,
     /// Pinholes waiting for their session, of one control session.
@@ -71,6 +73,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             sessions: 262_144,
+            subscribers: 65_536,
             pinholes: 8_192,
             pinholes_per_master: 8,
             pinholes_per_subscriber: 256,

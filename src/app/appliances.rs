@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::store::tx::Finish;
 use crate::store::{appliances as store, publications};
 
-pub use crate::push::{CounterReading, Counters, Event, EventKind, EventPage, Flow};
+pub use crate::push::{CounterReading, Counters, Event, EventKind, EventPage, Flow, PortBlock};
 
 /// Where the command that is answered expects the token and keeps what it has to remember.
 const TOKEN_FILE: &str = "/etc/pinhole-gateway/join-token";

@@ -34,6 +34,7 @@ pub fn describe(config: &v1::GatewayConfig, hidden: &Hidden) -> BTreeMap<String,
         values.insert("/nat/outside".to_owned(), json!(nat.outside_interfaces));
         values.insert("/nat/inside_prefixes".to_owned(), json!(nat.inside_prefixes));
         values.insert("/nat/pool".to_owned(), json!(nat.pool));
+        values.extend(describe_translation(nat));
     }
     for alg in &config.algs {
         let path = format!("/algs/{}", protocol_word(alg.protocol));
@@ -51,6 +52,24 @@ pub fn describe(config: &v1::GatewayConfig, hidden: &Hidden) -> BTreeMap<String,
         }
     }
     values
+}
+
+fn describe_translation(nat: &v1::Nat) -> [(String, Value); 4] {
+    let port_block = nat.port_blocks.as_ref().map(|blocks| {
+        json!({
+            "size": blocks.size,
+            "per_subscriber": blocks.per_subscriber,
+            "hold_seconds": blocks.hold_seconds,
+        })
+    });
+    let limits = nat.limits.unwrap_or_default();
+    let limit = |number: u32| json!((number > 0).then_some(number));
+    [
+        ("/nat/port_block".to_owned(), port_block.unwrap_or(Value::Null)),
+        ("/nat/limits/ports_per_subscriber".to_owned(), limit(limits.ports)),
+        ("/nat/limits/sessions_per_subscriber".to_owned(), limit(limits.sessions)),
+        ("/nat/limits/new_sessions_per_second".to_owned(), limit(limits.new_sessions_per_second)),
+    ]
 }
 
 /// What changes from one description to another, in the order of paths.

@@ -46,6 +46,18 @@ fn appliance() -> Appliance {
         "nat": {"inside": ["in1", "in0"], "outside": ["out0"], "inside_prefixes": ["10.0.0.0/24"],
                 "pool": ["203.0.113.9", "203.0.113.0/30"]},
     });
+    appliance_of(document)
+}
+
+/// An appliance without a profile whose NAT settings say more.
+fn bare(more: &serde_json::Value) -> Appliance {
+    let mut nat = json!({"inside": ["in0"], "outside": ["out0"], "inside_prefixes": ["10.0.0.0/24"],
+                         "pool": ["203.0.113.1"]});
+    nat.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    appliance_of(json!({"name": "a", "nat": nat}))
+}
+
+fn appliance_of(document: serde_json::Value) -> Appliance {
     match object(99, Kind::Appliance, document).draft.spec {
         Spec::Appliance(appliance) => appliance,
         other @ (Spec::Service(_) | Spec::AlgPolicy(_) | Spec::SubProfile(_) | Spec::MasterProfile(_)) => {
@@ -246,4 +258,20 @@ fn a_description_leaves_out_what_is_hidden() {
     assert_eq!(lines.len(), 6);
     assert!(lines[1].starts_with("+ /algs/ftp/services/secret = {"), "{lines:?}");
     assert_eq!(changes(&shown, &shown), []);
+}
+
+#[test]
+fn what_is_said_about_ports_changes_the_configuration_and_nothing_else_does() {
+    let bytes = compile(&bare(&json!({})), &Inputs::default()).unwrap().bytes;
+    let nothing = json!({"port_block": null, "limits": {"ports_per_subscriber": null}});
+    assert_eq!(compile(&bare(&nothing), &Inputs::default()).unwrap().bytes, bytes);
+    let said = json!({"port_block": {"size": 64}, "limits": {"new_sessions_per_second": 20}});
+    let compiled = compile(&bare(&said), &Inputs::default()).unwrap();
+    assert_ne!(compiled.bytes, bytes);
+    assert!(pinhole_gateway::config::message::parse(&compiled.config).is_ok());
+    let shown = describe(&compiled.config, &Hidden::default());
+    let block = json!({"size": 64, "per_subscriber": 4, "hold_seconds": 120});
+    assert_eq!(shown["/nat/port_block"], block);
+    assert_eq!(shown["/nat/limits/new_sessions_per_second"], json!(20));
+    assert_eq!(shown["/nat/limits/ports_per_subscriber"], json!(null));
 }

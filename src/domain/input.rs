@@ -207,6 +207,18 @@ pub fn string<'a>(value: &'a Value, report: &mut Report) -> Option<&'a str> {
     }
 }
 
+/// Decodes a whole number; one beyond 64 bits is as far from zero as can be told.
+pub fn integer(value: &Value, report: &mut Report) -> Option<i64> {
+    let Some(number) = value.as_number() else {
+        return wrong_type(value, "a whole number", report);
+    };
+    let whole = number.as_i64().or_else(|| number.as_u64().map(|_| i64::MAX));
+    if whole.is_none() {
+        report.error(Code::WrongType, "is to be a whole number");
+    }
+    whole
+}
+
 /// Decodes a boolean.
 pub fn boolean(value: &Value, report: &mut Report) -> Option<bool> {
     match value.as_bool() {

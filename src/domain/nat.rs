@@ -1,5 +1,7 @@
 //! The NAT settings of an appliance, by the gateway's own rules.
 
+pub mod translation;
+
 use pinhole_dataplane::config::nat::{self, List, Located, NatDraft, NatError};
 use serde_json::{Value, json};
 
@@ -10,16 +12,20 @@ pub use pinhole_dataplane::config::nat::NatSettings;
 /// The most items of a list that are read at all; the rules of each list are stricter.
 const MAX_ITEMS: usize = 4096;
 
-/// Decodes settings from JSON. `None` inside is an appliance without settings yet: no list has an item.
+/// Decodes settings from JSON. `None` inside is an appliance without settings yet: no list has an item, and all else is
+/// as by default.
 pub fn decode(value: &Value, report: &mut Report) -> Option<Option<NatSettings>> {
     let mut fields = Fields::open(value, report)?;
     let inside = fields.optional("inside", report, texts);
     let outside = fields.optional("outside", report, texts);
     let inside_prefixes = fields.optional("inside_prefixes", report, texts);
     let pool = fields.optional("pool", report, texts);
+    let translation = translation::decode(&mut fields, report);
     fields.finish(report);
     let lists = [&inside, &outside, &inside_prefixes, &pool];
-    if lists.iter().all(|list| list.as_ref().is_some_and(|list| list.as_ref().is_none_or(Vec::is_empty))) {
+    let empty =
+        lists.iter().all(|list| list.as_ref().is_some_and(|list| list.as_ref().is_none_or(Vec::is_empty)));
+    if empty && translation.as_ref().is_some_and(translation::is_default) {
         return Some(None);
     }
     let at = report.pointer().to_owned();
@@ -29,6 +35,7 @@ pub fn decode(value: &Value, report: &mut Report) -> Option<Option<NatSettings>>
         outside: list("outside", outside),
         inside_prefixes: list("inside_prefixes", inside_prefixes),
         pool: list("pool", pool),
+        translation,
     };
     match nat::check(draft) {
         Ok(settings) => Some(Some(canonical(settings))),
@@ -44,15 +51,22 @@ pub fn decode(value: &Value, report: &mut Report) -> Option<Option<NatSettings>>
 /// The fields that [`decode`] reads.
 #[must_use]
 pub fn encode(settings: Option<&NatSettings>) -> Value {
-    match settings {
-        Some(settings) => json!({
-            "inside": texts_of(&settings.inside),
-            "outside": texts_of(&settings.outside),
-            "inside_prefixes": texts_of(&settings.inside_prefixes),
-            "pool": texts_of(&settings.pool),
-        }),
-        None => json!({ "inside": [], "outside": [], "inside_prefixes": [], "pool": [] }),
+    let mut fields =
+        translation::encode(&settings.map(|settings| settings.translation.clone()).unwrap_or_default());
+    let lists = settings.map(|settings| {
+        [
+            texts_of(&settings.inside),
+            texts_of(&settings.outside),
+            texts_of(&settings.inside_prefixes),
+            texts_of(&settings.pool),
+        ]
+    });
+    for (name, list) in
+        ["inside", "outside", "inside_prefixes", "pool"].into_iter().zip(lists.unwrap_or_default())
+    {
+        fields.insert(name.to_owned(), json!(list));
     }
+    Value::Object(fields)
 }
 
 /// The items of a list as text, in its order.
@@ -90,7 +104,10 @@ fn code(error: &NatError) -> Code {
         NatError::TooMany { .. } | NatError::PoolSize(_) => Code::Length,
         NatError::Interface { .. } | NatError::Prefix { .. } | NatError::Range { .. } => Code::Format,
         NatError::Repeated { .. } => Code::Repeated,
-        NatError::UnusablePrefix { .. } | NatError::UnusableRange { .. } => Code::Range,
+        NatError::UnusablePrefix { .. }
+        | NatError::UnusableRange { .. }
+        | NatError::BlockSize(_)
+        | NatError::Number { .. } => Code::Range,
         NatError::BothSides(_)
         | NatError::PrefixOverlap { .. }
         | NatError::PoolInside { .. }

@@ -55,6 +55,21 @@ pub enum EventKind {
     },
     /// A pinhole was closed.
     PinholeClosed { pinhole_id: u64, protocol: AlgProtocol, outside: String, inside: String, reason: String },
+    /// A subscriber was given a block of ports.
+    PortBlockAllocated(PortBlock),
+    /// A subscriber gave a block of ports back.
+    PortBlockReleased(PortBlock),
+}
+
+/// A block of ports, of every protocol, and whose it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PortBlock {
+    /// The inside address.
+    pub subscriber: String,
+    /// The outside address.
+    pub outside: String,
+    /// The ports, first and last.
+    pub ports: (u32, u32),
 }
 
 /// Counters of a gateway.
@@ -114,6 +129,8 @@ pub(super) fn parse(event: v1::Event, received: Timestamp) -> Option<(Timestamp,
             inside: text(&event.inside),
             reason: text(&event.reason),
         },
+        Message::PortBlockAllocated(block) => EventKind::PortBlockAllocated(port_block(&block)),
+        Message::PortBlockReleased(block) => EventKind::PortBlockReleased(port_block(&block)),
     };
     Some((at, kind))
 }
@@ -150,6 +167,15 @@ fn flow(flow: Option<v1::Flow>) -> Flow {
         source: text(&flow.source),
         destination: text(&flow.destination),
     })
+}
+
+fn port_block(block: &v1::PortBlock) -> PortBlock {
+    let ports = block.ports.unwrap_or_default();
+    PortBlock {
+        subscriber: text(&block.subscriber),
+        outside: text(&block.outside),
+        ports: (ports.first, ports.last),
+    }
 }
 
 fn text(text: &str) -> String {

@@ -45,7 +45,7 @@ use crate::ids::ReplicaId;
 use crate::store::Store;
 use crate::store::tx::SystemTx;
 
-pub use self::event::{Counters, Event, EventKind, Flow};
+pub use self::event::{Counters, Event, EventKind, Flow, PortBlock};
 pub use self::journal::{CounterReading, EventPage};
 pub use self::registry::Registry;
 pub use self::signals::{News, Signals};

@@ -154,6 +154,10 @@ fn document() -> impl proptest::strategy::Strategy<Value = Value> {
         "outside",
         "inside_prefixes",
         "pool",
+        "port_block",
+        "size",
+        "limits",
+        "sessions_per_subscriber",
         "x",
     ];
     leaf.prop_recursive(4, 32, 6, move |inner| {

@@ -15,13 +15,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pinhole_dataplane::addr::Realm;
+use pinhole_dataplane::config::nat::Translation;
 use pinhole_dataplane::config::{Config, PoolAddress, PortRange, Snapshot};
 use pinhole_dataplane::engine::{BATCH, Engine, Packet, Verdict};
 use pinhole_dataplane::limits::{Limits, Timeouts};
 use pinhole_dataplane::time::Timestamp;
 
 use crate::bare::Bare;
-use crate::traffic::{LENGTH, Order, write_packet};
+use crate::traffic::{LENGTH, Order, SESSIONS_PER_HOST, write_packet};
 
 mod bare;
 mod traffic;
@@ -40,13 +41,15 @@ fn engine(sessions: u32, now: Timestamp) -> Engine {
     let config = Config {
         inside_prefixes: vec!["10.0.0.0/8".parse().expect("a prefix")],
         pool: (0..POOL_ADDRESSES).map(pool).collect(),
+        nat: Translation::default(),
         host_addresses: vec![],
         algs: vec![],
         timeouts: Timeouts::default(),
         decrement_ttl: true,
         mtu: 1_500,
     };
-    let limits = Limits { sessions, ..Limits::default() };
+    let subscribers = sessions / SESSIONS_PER_HOST + 1;
+    let limits = Limits { sessions, subscribers, ..Limits::default() };
     let mut engine = Engine::new(limits, &[7; 32], now);
     engine.apply(Arc::new(Snapshot::new(config).expect("a valid configuration")), now);
     let mut buffer = [0; LENGTH];

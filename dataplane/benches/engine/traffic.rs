@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 /// Bytes of a packet: 20 + 8 + 32.
 pub(crate) const LENGTH: usize = 60;
 /// Sessions of one inside host, as the field's CGNAT benchmarks have them.
-const SESSIONS_PER_HOST: u32 = 63;
+pub(crate) const SESSIONS_PER_HOST: u32 = 63;
 const SERVER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 5);
 
 /// Writes the UDP packet of a session, its IP checksum right and no UDP checksum.

@@ -10,6 +10,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use self::dispatch::{FlowPorts, dispatch};
+use self::nat::{Allocation, Translation};
 use crate::addr::{Ipv4Prefix, Realm};
 use crate::alg::{AlgProtocol, Transport};
 use crate::limits::{
@@ -119,6 +120,8 @@ pub struct Config {
     pub inside_prefixes: Vec<Ipv4Prefix>,
     /// Outside addresses.
     pub pool: Vec<PoolAddress>,
+    /// How they and their ports are given to subscribers.
+    pub nat: Translation,
     /// Addresses of the gateway's host: packets to them that no session claims may be the host's.
     pub host_addresses: Vec<Ipv4Addr>,
     /// ALG settings; a protocol that is not listed is enabled on its well-known ports.
@@ -146,6 +149,12 @@ pub struct ConfigError {
 pub struct Snapshot {
     config: Config,
     idle: IdleTicks,
+    /// The inside prefixes in order; they do not overlap.
+    inside: Vec<Ipv4Prefix>,
+    /// The pool's addresses in order, each with its place in the configuration.
+    pool: Vec<(Ipv4Addr, usize)>,
+    /// The host's addresses in order.
+    host: Vec<Ipv4Addr>,
 }
 
 /// Lowest MTU of IPv4 (RFC 791).
@@ -164,8 +173,20 @@ impl Snapshot {
         if config.mtu < MIN_MTU {
             errors.push(error("mtu", format!("is below {MIN_MTU}")));
         }
+        if errors.is_empty() { Ok(Self::index(config)) } else { Err(errors) }
+    }
+
+    /// Orders what packets are compared with, so that it is found without looking at all of it.
+    fn index(config: Config) -> Self {
         let idle = IdleTicks::from(&config.timeouts);
-        if errors.is_empty() { Ok(Self { config, idle }) } else { Err(errors) }
+        let mut inside = config.inside_prefixes.clone();
+        inside.sort_unstable();
+        let mut pool: Vec<_> =
+            config.pool.iter().enumerate().map(|(place, entry)| (entry.address, place)).collect();
+        pool.sort_unstable();
+        let mut host = config.host_addresses.clone();
+        host.sort_unstable();
+        Self { config, idle, inside, pool, host }
     }
 
     /// Returns the configuration as given.
@@ -180,17 +201,20 @@ impl Snapshot {
 
     /// Whether an address is a subscriber's.
     pub fn is_inside(&self, address: Ipv4Addr) -> bool {
-        self.config.inside_prefixes.iter().any(|prefix| prefix.contains(address))
+        let after = self.inside.partition_point(|prefix| prefix.first() <= address);
+        let last_before = after.checked_sub(1).and_then(|at| self.inside.get(at));
+        last_before.is_some_and(|prefix| prefix.contains(address))
     }
 
     /// Whether an address is the gateway's own.
     pub fn is_host(&self, address: Ipv4Addr) -> bool {
-        self.config.host_addresses.contains(&address)
+        self.host.binary_search(&address).is_ok()
     }
 
     /// Returns the outside address's entry.
     pub fn pool_address(&self, address: Ipv4Addr) -> Option<&PoolAddress> {
-        self.config.pool.iter().find(|entry| entry.address == address)
+        let at = self.pool.binary_search_by_key(&address, |(address, _)| *address).ok()?;
+        self.config.pool.get(self.pool.get(at)?.1)
     }
 
     /// Returns the ALG that inspects a session with these ports, as its first packet has them.
@@ -255,6 +279,12 @@ fn check_pool(config: &Config, errors: &mut Vec<ConfigError>) {
         }
         if entry.ports.first() < crate::limits::FIRST_UNPRIVILEGED_PORT {
             errors.push(error(field(), "ports start below 1024"));
+        }
+        if let Allocation::Blocks(rule) = config.nat.allocation
+            && !rule.size.fits(entry.ports)
+        {
+            let (size, ports) = (rule.size.ports(), entry.ports);
+            errors.push(error(field(), format!("ports {ports} hold no block of {size} ports")));
         }
     }
 }

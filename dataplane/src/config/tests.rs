@@ -1,5 +1,6 @@
 use std::net::Ipv4Addr;
 
+use super::nat::Translation;
 use super::{AlgConfig, AlgService, Config, PoolAddress, PortRange, ServiceTransport, Snapshot};
 use crate::alg::{AlgProtocol, Transport};
 use crate::limits::Timeouts;
@@ -12,6 +13,7 @@ fn config() -> Config {
             ports: PortRange::new(1024, 65535).unwrap(),
             host: false,
         }],
+        nat: Translation::default(),
         host_addresses: vec![],
         algs: vec![],
         timeouts: Timeouts::default(),

@@ -163,12 +163,13 @@ fn a_stale_name_finds_nothing() {
         destination_port: 53,
     };
     let hasher = TupleHasher::new(&[1; 32]);
-    let mut nat = crate::nat::Nat::new(4, hasher);
-    nat.set_pool(&[crate::config::PoolAddress {
+    let mut nat = crate::nat::Nat::new(4, 4, hasher);
+    let pool = crate::config::PoolAddress {
         address: Ipv4Addr::new(203, 0, 113, 1),
         ports: crate::config::PortRange::new(1024, 2000).unwrap(),
         host: false,
-    }]);
+    };
+    nat.configure(&[pool], &crate::config::nat::Translation::default());
     let mapping =
         nat.obtain(Protocol::Udp, (tuple(1).source, 1), &mut crate::rng::Rng::new(&[1; 32])).unwrap();
     let mut table = Table::new(1, hasher, Timestamp::ZERO);

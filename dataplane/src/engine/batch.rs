@@ -29,18 +29,22 @@ impl Engine {
             verdicts.fill_with(|| self.drop(DropReason::NotConfigured));
             return;
         };
+        self.nat.set_time(now);
         let arrival = Arrival { snapshot: &snapshot, realm, now, tick: Tick::at(now) };
         for (packets, verdicts) in packets.chunks_mut(BATCH).zip(verdicts.chunks_mut(BATCH)) {
             self.chunk(packets, &arrival, verdicts);
         }
         self.snapshot = Some(snapshot);
+        self.tell();
     }
 
     /// Decides on a packet that came from `realm` and rewrites it in place.
     pub fn process(&mut self, packet: &mut Packet<'_>, realm: Realm, now: Timestamp) -> Verdict {
         let Some(snapshot) = self.snapshot.take() else { return self.drop(DropReason::NotConfigured) };
+        self.nat.set_time(now);
         let verdict = self.settle(packet, &Arrival { snapshot: &snapshot, realm, now, tick: Tick::at(now) });
         self.snapshot = Some(snapshot);
+        self.tell();
         verdict
     }
 

@@ -13,7 +13,7 @@ use crate::engine::event::{Event, Events};
 use crate::engine::{Stats, closed_event};
 use crate::firewall;
 use crate::limits::Limits;
-use crate::nat::Nat;
+use crate::nat::{Nat, NatError};
 use crate::rng::Rng;
 use crate::time::Timestamp;
 use crate::tuple::{Protocol, Tuple};
@@ -49,7 +49,10 @@ impl Decider<'_> {
             Transport::Tcp => Protocol::Tcp,
             Transport::Udp => Protocol::Udp,
         };
-        let mapping = self.nat.obtain(protocol, inside, self.rng).map_err(|_| Refusal::NoPort)?;
+        let mapping = self.nat.obtain(protocol, inside, self.rng).map_err(|error| match error {
+            NatError::PortLimit | NatError::SubscribersFull | NatError::Full => Refusal::Limit,
+            NatError::NoPort | NatError::NoPool => Refusal::NoPort,
+        })?;
         let outside = self.nat.mapping(mapping).map(|mapping| mapping.outside).ok_or(Refusal::NoPort)?;
         let pinhole = Pinhole {
             id: self.expectations.next_id(),

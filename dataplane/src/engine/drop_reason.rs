@@ -78,6 +78,14 @@ drop_reasons! {
     SessionsFull = "sessions_full",
     /// The subscriber's outside address has no free port (RFC 6888, REQ-11).
     NoPort = "no_port",
+    /// The subscriber has as many outside ports as it may have (RFC 6888, REQ-4).
+    SubscriberPorts = "subscriber_ports",
+    /// The subscriber has as many sessions as it may have (RFC 6888, REQ-5).
+    SubscriberSessions = "subscriber_sessions",
+    /// The subscriber opens sessions faster than it may (RFC 6888, REQ-5).
+    SubscriberRate = "subscriber_rate",
+    /// The subscriber table is full.
+    SubscribersFull = "subscribers_full",
     /// Both sides of another session already use these addresses and ports.
     TupleTaken = "tuple_taken",
     /// The time to live is used up.

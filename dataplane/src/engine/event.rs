@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::alg::{AlgProtocol, CloseReason, OpaqueReason, PinholeId, Refusal};
+use crate::nat::PortBlock;
 use crate::tuple::Tuple;
 
 /// Something that happened.
@@ -75,6 +76,10 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
+    /// A subscriber was given a block of ports: what it sends comes from them until it gives them back.
+    PortBlockAllocated(PortBlock),
+    /// A subscriber gave a block of ports back.
+    PortBlockReleased(PortBlock),
     /// A new configuration ended a session.
     SessionEndedByPolicy {
         /// The session as its originator sees it.

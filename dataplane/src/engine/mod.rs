@@ -12,7 +12,7 @@ use crate::conntrack::{Session, SessionId, Table, TupleHasher};
 use crate::engine::control::Controls;
 use crate::engine::event::Events;
 use crate::limits::{EXPIRIES_PER_CALL, Limits};
-use crate::nat::{Mapping, Nat};
+use crate::nat::{Mapping, Nat, Notice};
 use crate::rng::{Rng, Seed};
 use crate::time::Timestamp;
 use crate::tuple::Direction;
@@ -23,6 +23,7 @@ mod control;
 mod decider;
 mod drop_reason;
 mod event;
+mod open;
 mod packet;
 mod process;
 mod rewrite;
@@ -76,7 +77,7 @@ impl Engine {
             limits,
             snapshot: None,
             table: Table::new(limits.sessions, hasher, now),
-            nat: Nat::new(limits.sessions.saturating_add(limits.pinholes), hasher),
+            nat: Nat::new(limits.sessions.saturating_add(limits.pinholes), limits.subscribers, hasher),
             expectations: Expectations::default(),
             controls: Controls::default(),
             rng: Rng::new(seed),
@@ -90,10 +91,11 @@ impl Engine {
     /// Changes the configuration, whole. Sessions that it still allows go on untouched, others end with an event;
     /// control sessions whose ALG is off now are no longer read, and their unused pinholes close.
     pub fn apply(&mut self, snapshot: Arc<Snapshot>, now: Timestamp) {
+        self.nat.set_time(now);
         let gone: Vec<SessionId> = self
             .table
             .iter()
-            .filter(|(_, session)| !self.allows(&snapshot, session))
+            .filter(|(_, session)| !self.nat.allows(&snapshot, session.mapping()))
             .map(|(id, _)| id)
             .collect();
         for id in gone {
@@ -102,14 +104,25 @@ impl Engine {
             }
             self.end_session(id, CloseReason::Policy);
         }
-        self.nat.set_pool(&snapshot.config().pool);
+        let disallowed = |pinhole: &&Pinhole| !self.nat.allows(&snapshot, pinhole.mapping);
+        let closed: Vec<_> = self.expectations.iter().filter(disallowed).map(|pinhole| pinhole.id).collect();
+        for id in closed {
+            self.close_pinhole(id, CloseReason::Policy);
+        }
+        self.nat.configure(&snapshot.config().pool, &snapshot.config().nat);
         self.snapshot = Some(Arc::clone(&snapshot));
         self.disable_controls(&snapshot, now);
+        self.tell();
     }
 
-    fn allows(&self, snapshot: &Snapshot, session: &Session) -> bool {
-        let Some(mapping) = self.nat.mapping(session.mapping()) else { return false };
-        snapshot.is_inside(session.subscriber()) && snapshot.pool_address(mapping.outside.0).is_some()
+    /// Passes on what the translation has to tell.
+    fn tell(&mut self) {
+        while let Some(notice) = self.nat.poll_notice() {
+            self.events.push(match notice {
+                Notice::BlockAllocated(block) => Event::PortBlockAllocated(block),
+                Notice::BlockReleased(block) => Event::PortBlockReleased(block),
+            });
+        }
     }
 
     /// Counts a packet that [`Verdict::DeliverIfListening`] left to the host and the host has no socket for.
@@ -120,7 +133,16 @@ impl Engine {
     /// Does what is due by `now`, a bounded piece at a time: while [`Self::poll_timeout`] still answers a time that
     /// has passed, call again between packets.
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.nat.set_time(now);
+        self.expire(now);
+        self.tell();
+    }
+
+    fn expire(&mut self, now: Timestamp) {
         let mut budget = EXPIRIES_PER_CALL;
+        while budget > 0 && self.nat.expire() {
+            budget -= 1;
+        }
         while budget > 0 {
             let Some(id) = self.expectations.expired(now) else { break };
             self.close_pinhole(id, CloseReason::Expired);
@@ -141,7 +163,13 @@ impl Engine {
     /// Returns when [`Self::handle_timeout`] wants to be called; `None` when nothing waits.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let sweep = (!self.table.is_empty()).then_some(self.next_sweep);
-        [sweep, self.expectations.next_deadline(), self.controls.next_deadline()].into_iter().flatten().min()
+        let deadlines = [
+            sweep,
+            self.expectations.next_deadline(),
+            self.controls.next_deadline(),
+            self.nat.next_deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Returns the next packet that the engine itself sends.
@@ -174,6 +202,11 @@ impl Engine {
         self.expectations.len()
     }
 
+    /// Returns the number of inside hosts that have mappings or blocks of ports.
+    pub fn subscriber_count(&self) -> usize {
+        self.nat.subscriber_count()
+    }
+
     /// Visits every session.
     pub fn sessions(&self) -> impl Iterator<Item = (SessionId, &Session)> {
         self.table.iter()
@@ -192,6 +225,7 @@ impl Engine {
     /// The one way out for a session: its mapping, its control stream and its unused pinholes go with it.
     fn end_session(&mut self, id: SessionId, reason: CloseReason) {
         let Some(session) = self.table.remove(id) else { return };
+        self.nat.uncount_session(session.mapping());
         self.nat.release(session.mapping());
         if let Some(slot) = session.control() {
             self.controls.remove(slot);

@@ -1,22 +1,19 @@
 //! The pipeline of one packet.
 
 use crate::addr::Realm;
-use crate::alg::{AlgProtocol, CloseReason, Transport};
-use crate::config::Snapshot;
-use crate::conntrack::tcp::Tcp;
+use crate::alg::CloseReason;
 use crate::conntrack::{InsertError, NewSession, Session, SessionId, State, Table};
 use crate::emit::{self, ErrorTranslation};
 use crate::engine::context::{Arrival, Context};
-use crate::engine::{DropReason, Engine, Packet, Verdict, closed_event};
-use crate::firewall;
-use crate::nat::{MappingId, NatError};
+use crate::engine::{DropReason, Engine, Packet, Verdict};
+use crate::nat::MappingId;
 use crate::parse::{Body, Parsed, Quoted, TcpInfo, parse};
 use crate::tuple::{Direction, Protocol, Tuple};
 use crate::wire::tcp;
 
 /// How a packet may open a session.
 #[derive(Clone, Copy)]
-enum Opening {
+pub(super) enum Opening {
     Tcp(TcpInfo, Option<u8>),
     Query,
     /// An answer never opens one.
@@ -144,93 +141,8 @@ impl Engine {
         }
     }
 
-    /// Opens the session of a first packet; `None` leaves the packet to the host.
-    #[inline(never)]
-    fn open(
-        &mut self,
-        context: &Context<'_>,
-        tuple: &Tuple,
-        opening: Opening,
-    ) -> Result<Option<SessionId>, DropReason> {
-        match context.realm {
-            Realm::Inside => self.open_from_inside(context, tuple, opening),
-            Realm::Outside => self.open_from_outside(context, tuple, opening),
-        }
-    }
-
-    fn open_from_inside(
-        &mut self,
-        context: &Context<'_>,
-        tuple: &Tuple,
-        opening: Opening,
-    ) -> Result<Option<SessionId>, DropReason> {
-        let snapshot = context.snapshot;
-        firewall::check_addresses(snapshot, context.realm, tuple.source, tuple.destination)?;
-        if snapshot.is_host(tuple.destination) {
-            return Ok(None);
-        }
-        if snapshot.is_inside(tuple.destination) || snapshot.pool_address(tuple.destination).is_some() {
-            return Err(DropReason::BadDestination);
-        }
-        let state = first_state(opening).ok_or(DropReason::NoSession)?;
-        let inside = (tuple.source, tuple.source_port);
-        let mapping =
-            self.nat.obtain(tuple.protocol, inside, &mut self.rng).map_err(|error| match error {
-                NatError::NoPort | NatError::NoPool => DropReason::NoPort,
-                NatError::Full => DropReason::SessionsFull,
-            })?;
-        let Some(outside) = self.nat.mapping(mapping).map(|mapping| mapping.outside) else {
-            return Err(DropReason::NoPort);
-        };
-        let source_port = match tuple.protocol {
-            Protocol::Tcp | Protocol::Udp => tuple.destination_port,
-            Protocol::IcmpEcho => outside.1,
-        };
-        let reply = Tuple {
-            protocol: tuple.protocol,
-            source: tuple.destination,
-            source_port,
-            destination: outside.0,
-            destination_port: outside.1,
-        };
-        let id = self.insert(context, tuple, reply, state, mapping, None)?;
-        self.attach_control(snapshot, id);
-        Ok(Some(id))
-    }
-
-    fn open_from_outside(
-        &mut self,
-        context: &Context<'_>,
-        tuple: &Tuple,
-        opening: Opening,
-    ) -> Result<Option<SessionId>, DropReason> {
-        firewall::check_addresses(context.snapshot, context.realm, tuple.source, tuple.destination)?;
-        if let Some(state) = first_state(opening)
-            && let Some(pinhole) = self.expectations.lookup(tuple).copied()
-        {
-            let reply = Tuple {
-                protocol: tuple.protocol,
-                source: pinhole.inside.0,
-                source_port: pinhole.inside.1,
-                destination: tuple.source,
-                destination_port: tuple.source_port,
-            };
-            // The session holds the mapping on its own, so that a failure leaves the pinhole as it was.
-            self.nat.hold(pinhole.mapping);
-            let id = self.insert(context, tuple, reply, state, pinhole.mapping, Some(pinhole.master))?;
-            self.expectations.remove(pinhole.id);
-            self.nat.release(pinhole.mapping);
-            self.events.push(closed_event(&pinhole, CloseReason::Used));
-            return Ok(Some(id));
-        }
-        if context.snapshot.is_host(tuple.destination) {
-            return Ok(None);
-        }
-        Err(DropReason::NotExpected)
-    }
-
     /// Puts a session in, or gives its mapping back.
-    fn insert(
+    pub(super) fn insert(
         &mut self,
         context: &Context<'_>,
         original: &Tuple,
@@ -243,6 +155,7 @@ impl Engine {
             NewSession { original: *original, reply, originator: context.realm, state, mapping, master };
         match self.table.insert(&new, context.tick, context.snapshot.idle()) {
             Ok(id) => {
+                self.nat.count_session(mapping);
                 self.stats.sessions_created += 1;
                 Ok(id)
             }
@@ -253,23 +166,6 @@ impl Engine {
                     InsertError::Taken => DropReason::TupleTaken,
                 })
             }
-        }
-    }
-
-    /// Has an ALG follow a new session, if one listens on its ports and there is room.
-    fn attach_control(&mut self, snapshot: &Snapshot, id: SessionId) {
-        let Some(session) = self.table.session_mut(id) else { return };
-        let tuple = session.tuple(Direction::Original);
-        if tuple.protocol != Protocol::Tcp {
-            return;
-        }
-        match snapshot.alg_for(Transport::Tcp, tuple.source_port, tuple.destination_port) {
-            Some(protocol @ AlgProtocol::Ftp) => {
-                let slot = self.controls.insert(protocol, id, session, self.limits.control_streams);
-                session.set_control(slot);
-            }
-            // These have no stream helper yet: their sessions are translated like any other.
-            Some(AlgProtocol::IkeEsp | AlgProtocol::Pptp | AlgProtocol::Sip | AlgProtocol::Tftp) | None => {}
         }
     }
 
@@ -361,14 +257,6 @@ pub(super) fn forward(
     let hop = context.snapshot.config().decrement_ttl;
     let at = context.parsed.transport_at();
     emit::translate(packet, &context.parsed.key, &session.leaving(direction), at, hop);
-}
-
-fn first_state(opening: Opening) -> Option<State> {
-    match opening {
-        Opening::Tcp(info, shift) => Some(State::Tcp(Tcp::new(info, shift))),
-        Opening::Query => Some(State::Query { replied: false }),
-        Opening::Never => None,
-    }
 }
 
 pub(super) fn window_shift(packet: &Packet<'_>, parsed: &Parsed) -> Option<u8> {

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::{Nat, NatError};
+use crate::config::nat::Translation;
 use crate::config::{PoolAddress, PortRange};
 use crate::conntrack::TupleHasher;
 use crate::rng::Rng;
@@ -10,12 +11,10 @@ use crate::tuple::Protocol;
 const SEED: [u8; 32] = [7; 32];
 
 fn nat(first: u16, last: u16, capacity: u32) -> Nat {
-    let mut nat = Nat::new(capacity, TupleHasher::new(&SEED));
-    nat.set_pool(&[PoolAddress {
-        address: Ipv4Addr::new(203, 0, 113, 1),
-        ports: PortRange::new(first, last).unwrap(),
-        host: false,
-    }]);
+    let mut nat = Nat::new(capacity, capacity, TupleHasher::new(&SEED));
+    let address = Ipv4Addr::new(203, 0, 113, 1);
+    let pool = [PoolAddress { address, ports: PortRange::new(first, last).unwrap(), host: false }];
+    nat.configure(&pool, &Translation::default());
     nat
 }
 

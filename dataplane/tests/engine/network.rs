@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pinhole_dataplane::addr::Realm;
+use pinhole_dataplane::config::nat::Translation;
 use pinhole_dataplane::config::{Config, PoolAddress, PortRange, Snapshot};
 use pinhole_dataplane::engine::{DropReason, Engine, Packet, Verdict};
 use pinhole_dataplane::limits::{Limits, Timeouts};
@@ -27,6 +28,7 @@ pub(crate) fn config() -> Config {
     Config {
         inside_prefixes: vec!["10.0.0.0/24".parse().unwrap()],
         pool: vec![PoolAddress { address: POOL, ports, host: false }],
+        nat: Translation::default(),
         host_addresses: vec![],
         algs: vec![],
         timeouts: Timeouts::default(),

@@ -15,7 +15,10 @@ fn decode(value: &Value) -> Result<Appliance, Vec<(String, Code)>> {
 fn an_appliance_without_any_field_is_the_default_and_says_every_default() {
     let appliance = decode(&json!({})).unwrap();
     assert_eq!(appliance, Appliance::default());
-    let nat = json!({"inside": [], "outside": [], "inside_prefixes": [], "pool": []});
+    let limits = json!({"ports_per_subscriber": null, "sessions_per_subscriber": null,
+                        "new_sessions_per_second": null});
+    let nat = json!({"inside": [], "outside": [], "inside_prefixes": [], "pool": [], "port_block": null,
+                     "limits": limits});
     let encoded = appliance.encode();
     assert_eq!(encoded, json!({"site": "", "labels": {}, "master_profile": null, "nat": nat}));
     assert_eq!(decode(&encoded).unwrap(), appliance);

@@ -61,6 +61,28 @@ fn batch(events: Vec<Event>, lost: u64) -> ToController {
 }
 
 #[tokio::test]
+async fn blocks_of_ports_are_told_with_whose_they_are() {
+    let fixture = Fixture::new().await;
+    let path = format!("/v1/tenants/acme/appliances/{}/events", fixture.appliance);
+    let block = v1::PortBlock {
+        subscriber: "10.0.0.2".to_owned(),
+        outside: "203.0.113.1".to_owned(),
+        ports: Some(v1::PortRange { first: 1024, last: 1535 }),
+    };
+    let events = vec![Event::PortBlockAllocated(block.clone()), Event::PortBlockReleased(block)];
+    let peer = fixture.gateway("i1").await;
+    peer.send(batch(events, 0)).await;
+    let all = until(&fixture.api, &path, |page| page["items"].as_array().unwrap().len() == 2).await;
+    for (item, what) in all["items"].as_array().unwrap().iter().zip(["allocated", "released"]) {
+        let expected = json!({
+            "sequence": item["sequence"], "at": "2027-01-15T08:00:00.123Z", "type": format!("port_block_{what}"),
+            "subscriber": "10.0.0.2", "outside": "203.0.113.1", "first_port": 1024, "last_port": 1535,
+        });
+        assert_eq!(*item, expected);
+    }
+}
+
+#[tokio::test]
 async fn events_are_read_page_by_page() {
     let fixture = Fixture::new().await;
     let path = format!("/v1/tenants/acme/appliances/{}/events", fixture.appliance);

@@ -3,7 +3,7 @@
 
 use pinhole_dataplane::alg::AlgProtocol;
 use pinhole_dataplane::config::PortRange;
-use pinhole_dataplane::config::nat::{self, Located, NatDraft, NatProblem, NatSettings};
+use pinhole_dataplane::config::nat::{self, Allocation, Located, NatDraft, NatProblem, NatSettings};
 use pinhole_dataplane::limits::FIRST_UNPRIVILEGED_PORT;
 
 use crate::config::ports::PortSet;
@@ -51,7 +51,11 @@ pub(super) struct ServiceDraft<L> {
 /// Checks a draft and adds what is wrong to `problems`; returns the configuration when nothing ever was.
 pub(super) fn check<L: Clone>(draft: Draft<L>, problems: &mut Vec<Problem<L>>) -> Option<Config> {
     let nat = check_nat(draft.nat, problems);
-    let nat_ports = draft.nat_ports.and_then(|ports| check_nat_ports(&ports, problems));
+    let nat_ports = draft.nat_ports.and_then(|ports| {
+        let range = check_nat_ports(&ports, problems)?;
+        check_blocks_fit(range, &ports.at, nat.as_ref(), problems);
+        Some(range)
+    });
     check_service_overlaps(&draft.algs, problems);
     let algs = check_algs(draft.algs, problems);
     let nat = nat.filter(|_| problems.is_empty())?;
@@ -60,6 +64,7 @@ pub(super) fn check<L: Clone>(draft: Draft<L>, problems: &mut Vec<Problem<L>>) -
         outside: nat.outside,
         inside_prefixes: nat.inside_prefixes,
         pool: nat.pool,
+        translation: nat.translation,
         nat_ports,
         host_echo: draft.host_echo,
         algs,
@@ -92,6 +97,21 @@ fn check_nat_ports<L: Clone>(
         report(problems, &ports.at, format!("the ports {range} start below {FIRST_UNPRIVILEGED_PORT}"));
     }
     Some(range)
+}
+
+/// Reports ports that hold no block of the size that they are to be given out in.
+fn check_blocks_fit<L: Clone>(
+    range: PortRange,
+    at: &L,
+    nat: Option<&NatSettings>,
+    problems: &mut Vec<Problem<L>>,
+) {
+    if let Some(Allocation::Blocks(rule)) = nat.map(|nat| nat.translation.allocation)
+        && !rule.size.fits(range)
+    {
+        let size = rule.size.ports();
+        report(problems, at, format!("the ports {range} hold no block of {size} ports"));
+    }
 }
 
 fn check_algs<L: Clone>(drafts: Vec<AlgDraft<L>>, problems: &mut Vec<Problem<L>>) -> Vec<AlgSetting> {

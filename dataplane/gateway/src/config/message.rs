@@ -1,7 +1,9 @@
 //! The configuration as the controller's message carries it.
 
 use pinhole_dataplane::alg::AlgProtocol;
-use pinhole_dataplane::config::nat::{List, Located, NatDraft};
+use pinhole_dataplane::config::nat::{
+    LimitsDraft, List, Located, NatDraft, PortBlockDraft, TranslationDraft,
+};
 use pinhole_proto::v1;
 
 use crate::config::draft::{self, AlgDraft, Draft, ServiceDraft};
@@ -35,7 +37,7 @@ pub fn parse(message: &v1::GatewayConfig) -> Result<Config, MessageError> {
 
 fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Draft<String> {
     let mut draft = Draft {
-        nat: NatDraft { inside: None, outside: None, inside_prefixes: None, pool: None },
+        nat: NatDraft { inside: None, outside: None, inside_prefixes: None, pool: None, translation: None },
         nat_ports: None,
         host_echo: HostEcho::Answer,
         algs: Vec::new(),
@@ -46,6 +48,7 @@ fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Dra
             draft.nat.outside = Some(list("nat.outside_interfaces", &nat.outside_interfaces));
             draft.nat.inside_prefixes = Some(list("nat.inside_prefixes", &nat.inside_prefixes));
             draft.nat.pool = Some(list("nat.pool", &nat.pool));
+            draft.nat.translation = Some(read_translation(nat));
         }
         None => report(problems, "nat", "the NAT settings are missing".to_owned()),
     }
@@ -53,6 +56,22 @@ fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Dra
         draft.algs.extend(read_alg(&format!("algs[{index}]"), alg, problems));
     }
     draft
+}
+
+fn read_translation(nat: &v1::Nat) -> TranslationDraft<String> {
+    let number = |path: &str, value: u32| Located { value: value.into(), at: path.to_owned() };
+    let port_block = nat.port_blocks.as_ref().map(|blocks| PortBlockDraft {
+        size: Some(number("nat.port_blocks.size", blocks.size)),
+        per_subscriber: Some(number("nat.port_blocks.per_subscriber", blocks.per_subscriber)),
+        hold_seconds: Some(number("nat.port_blocks.hold_seconds", blocks.hold_seconds)),
+    });
+    let limit = |name: &str, value: u32| (value > 0).then(|| number(&format!("nat.limits.{name}"), value));
+    let limits = nat.limits.as_ref().map(|limits| LimitsDraft {
+        ports: limit("ports", limits.ports),
+        sessions: limit("sessions", limits.sessions),
+        new_sessions_per_second: limit("new_sessions_per_second", limits.new_sessions_per_second),
+    });
+    TranslationDraft { port_block, limits: limits.unwrap_or_default() }
 }
 
 fn report(problems: &mut Vec<Problem<String>>, at: &str, message: String) {

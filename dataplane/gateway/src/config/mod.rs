@@ -10,6 +10,7 @@ use std::str::FromStr;
 use pinhole_dataplane::addr::{AddressRange, Ipv4Prefix};
 use pinhole_dataplane::alg::AlgProtocol;
 use pinhole_dataplane::config::interface::InterfaceName;
+use pinhole_dataplane::config::nat::Translation;
 use pinhole_dataplane::config::{self as engine, PortRange};
 use pinhole_dataplane::limits;
 
@@ -33,6 +34,8 @@ pub struct Config {
     pub inside_prefixes: Vec<Ipv4Prefix>,
     /// Outside addresses; never empty, disjoint from each other and from the inside prefixes.
     pub pool: Vec<AddressRange>,
+    /// How addresses and ports are given to subscribers.
+    pub translation: Translation,
     /// The outside ports that may be given to subscribers; `None` leaves the choice to the gateway.
     pub nat_ports: Option<PortRange>,
     /// Whether the host itself answers pings to pool addresses that are its own.

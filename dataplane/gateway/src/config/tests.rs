@@ -1,5 +1,6 @@
 use super::message::parse as parse_message;
 use super::*;
+use pinhole_dataplane::config::nat::Allocation;
 use pinhole_proto::v1;
 
 #[test]
@@ -20,6 +21,7 @@ fn message() -> v1::GatewayConfig {
             outside_interfaces: vec!["out0".to_owned()],
             inside_prefixes: vec!["10.0.0.0/24".to_owned()],
             pool: vec!["203.0.113.1".to_owned()],
+            ..v1::Nat::default()
         }),
         algs: vec![v1::Alg {
             protocol: v1::AlgProtocol::Ftp.into(),
@@ -104,4 +106,27 @@ fn many_problems_are_cut_short_for_the_controller() {
     bad.nat.as_mut().unwrap().pool = (0..20).map(|index| format!("bad{index}")).collect();
     let text = parse_message(&bad).unwrap_err().to_string();
     assert!(text.ends_with("; and 12 more"), "{text}");
+}
+
+#[test]
+fn blocks_and_limits_of_a_message_are_checked_as_those_of_a_file() {
+    let mut message = message();
+    let nat = message.nat.as_mut().unwrap();
+    nat.port_blocks = Some(v1::PortBlocks { size: 256, per_subscriber: 2, hold_seconds: 0 });
+    nat.limits = Some(v1::SubscriberLimits { sessions: 100, ..v1::SubscriberLimits::default() });
+    let translation = parse_message(&message).unwrap().translation;
+    let Allocation::Blocks(rule) = translation.allocation else { panic!("no blocks") };
+    assert_eq!((rule.size.ports(), rule.per_subscriber, rule.hold.as_secs()), (256, 2, 0));
+    let limits = translation.limits;
+    assert_eq!((limits.ports, limits.sessions.map(|limit| limit.get())), (None, Some(100)));
+
+    let nat = message.nat.as_mut().unwrap();
+    nat.port_blocks = Some(v1::PortBlocks::default());
+    nat.limits = Some(v1::SubscriberLimits { ports: u32::MAX, ..v1::SubscriberLimits::default() });
+    assert_eq!(
+        parse_message(&message).unwrap_err().to_string(),
+        "nat.port_blocks.size: 0 is not a power of two from 64 to 4096; \
+         nat.port_blocks.per_subscriber: 0 is out of range: per_subscriber is 1 to 64; \
+         nat.limits.ports: 4294967295 is out of range: ports_per_subscriber is 1 to 10000000"
+    );
 }

@@ -222,6 +222,7 @@ fn gateway_config(pool: &str) -> v1::GatewayConfig {
             outside_interfaces: vec!["out0".to_owned()],
             inside_prefixes: vec!["10.0.0.0/24".to_owned()],
             pool: vec![pool.to_owned()],
+            ..v1::Nat::default()
         }),
         algs: Vec::new(),
     }

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use pinhole_dataplane::alg::{CloseReason, OpaqueReason, Refusal};
 use pinhole_dataplane::engine::{DropReason, Engine, Event};
+use pinhole_dataplane::nat::PortBlock;
 use pinhole_dataplane::tuple::Tuple;
 use pinhole_proto::v1;
 
@@ -89,6 +90,8 @@ pub(crate) fn event(event: Event) -> Option<v1::event::Event> {
                 reason: close(reason).to_owned(),
             })
         }
+        Event::PortBlockAllocated(block) => v1::event::Event::PortBlockAllocated(port_block(&block)),
+        Event::PortBlockReleased(block) => v1::event::Event::PortBlockReleased(port_block(&block)),
         Event::SessionEndedByPolicy { session } => {
             tracing::debug!(%session, "the new configuration has ended a session");
             return None;
@@ -101,6 +104,15 @@ fn flow(tuple: &Tuple) -> v1::Flow {
         protocol: tuple.protocol.name().to_owned(),
         source: tuple.source_endpoint().to_string(),
         destination: tuple.destination_endpoint().to_string(),
+    }
+}
+
+fn port_block(block: &PortBlock) -> v1::PortBlock {
+    let ports = v1::PortRange { first: block.ports.first().into(), last: block.ports.last().into() };
+    v1::PortBlock {
+        subscriber: block.subscriber.to_string(),
+        outside: block.outside.to_string(),
+        ports: Some(ports),
     }
 }
 

@@ -353,6 +353,7 @@ async fn without_its_controller_a_gateway_starts_from_disk() {
             outside_interfaces: vec!["out0".to_owned()],
             inside_prefixes: vec!["10.0.0.0/24".to_owned()],
             pool: vec![GATEWAY_OUTSIDE.to_owned()],
+            ..v1::Nat::default()
         }),
         algs: Vec::new(),
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits::MAX_INTERFACES;
 
 fn list(name: &str, items: &[&str]) -> Option<List<String>> {
     let items = items
@@ -15,7 +16,16 @@ fn draft(inside: &[&str], outside: &[&str], prefixes: &[&str], pool: &[&str]) ->
         outside: list("outside", outside),
         inside_prefixes: list("prefixes", prefixes),
         pool: list("pool", pool),
+        translation: Some(TranslationDraft::default()),
     }
+}
+
+fn number(value: i64, at: &str) -> Option<Located<i64, String>> {
+    Some(Located { value, at: at.to_owned() })
+}
+
+fn good() -> NatDraft<String> {
+    draft(&["in0"], &["out0"], &["10.0.0.0/24"], &["203.0.113.1"])
 }
 
 fn problems(draft: NatDraft<String>) -> Vec<String> {
@@ -28,6 +38,7 @@ fn good_settings_are_taken_as_they_are() {
     let settings =
         check(draft(&["in0", "in1"], &["out0"], &["10.0.0.0/24"], &["203.0.113.0/28", "192.0.2.1"])).unwrap();
     assert_eq!(settings.inside.len(), 2);
+    assert_eq!(settings.translation, Translation::default());
     assert_eq!(settings.pool.iter().map(|range| range.count()).sum::<u64>(), 17);
 }
 
@@ -94,4 +105,51 @@ fn a_wrong_text_is_repeated_in_part_only() {
     let long = "x".repeat(100_000);
     let found = problems(draft(&[&long], &["out0"], &["10.0.0.0/24"], &["203.0.113.1"]));
     assert!(found.first().unwrap().len() < 200);
+}
+
+#[test]
+fn blocks_and_limits_have_defaults_and_bounds() {
+    let mut settings = good();
+    let blocks = PortBlockDraft { size: None, per_subscriber: None, hold_seconds: None };
+    settings.translation = Some(TranslationDraft { port_block: Some(blocks), ..TranslationDraft::default() });
+    let Allocation::Blocks(rule) = check(settings).unwrap().translation.allocation else { panic!("none") };
+    assert_eq!((rule.size.ports(), rule.per_subscriber, rule.hold.as_secs()), (512, 4, 120));
+
+    for (size, per_subscriber, hold) in [(64, 1, 0), (4_096, 64, 86_400)] {
+        let mut settings = good();
+        settings.translation = Some(TranslationDraft {
+            port_block: Some(PortBlockDraft {
+                size: number(size, "size"),
+                per_subscriber: number(per_subscriber, "blocks"),
+                hold_seconds: number(hold, "hold"),
+            }),
+            limits: LimitsDraft { ports: number(10_000_000, "ports"), ..LimitsDraft::default() },
+        });
+        assert!(check(settings).is_ok());
+    }
+
+    let mut settings = good();
+    settings.translation = Some(TranslationDraft {
+        port_block: Some(PortBlockDraft {
+            size: number(500, "size"),
+            per_subscriber: number(65, "blocks"),
+            hold_seconds: number(-1, "hold"),
+        }),
+        limits: LimitsDraft {
+            ports: number(0, "ports"),
+            sessions: number(i64::MAX, "sessions"),
+            new_sessions_per_second: number(-3, "rate"),
+        },
+    });
+    assert_eq!(
+        problems(settings),
+        [
+            "size: 500 is not a power of two from 64 to 4096",
+            "blocks: 65 is out of range: per_subscriber is 1 to 64",
+            "hold: -1 is out of range: hold_seconds is 0 to 86400",
+            "ports: 0 is out of range: ports_per_subscriber is 1 to 10000000",
+            "sessions: 9223372036854775807 is out of range: sessions_per_subscriber is 1 to 10000000",
+            "rate: -3 is out of range: new_sessions_per_second is 1 to 10000000",
+        ]
+    );
 }

@@ -2,6 +2,7 @@
 
 mod inspection;
 mod joining;
+mod nat_view;
 mod traffic;
 mod traffic_view;
 mod view;

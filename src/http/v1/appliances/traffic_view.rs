@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::appliances::{CounterReading, Counters, Event, EventKind, EventPage, Flow};
+use crate::app::appliances::{CounterReading, Counters, Event, EventKind, EventPage, Flow, PortBlock};
 use crate::domain::alg_protocol::AlgProtocol;
 
 /// Some events of a gateway, oldest first.
@@ -56,6 +56,28 @@ enum EventKindView {
     },
     /// Nobody more may come in.
     PinholeClosed { pinhole_id: u64, protocol: AlgProtocol, outside: String, inside: String, reason: String },
+    /// From here on the subscriber's sessions leave from these ports of the outside address, and nobody else's do.
+    PortBlockAllocated(PortBlockView),
+    /// From here on none of the subscriber's sessions does.
+    PortBlockReleased(PortBlockView),
+}
+
+/// A block of ports, of every protocol, and whose it is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PortBlock)]
+struct PortBlockView {
+    /// The inside address.
+    #[schema(example = "10.0.0.2")]
+    subscriber: String,
+    /// The outside address.
+    #[schema(example = "203.0.113.1")]
+    outside: String,
+    /// The lowest of the ports.
+    #[schema(example = 1024)]
+    first_port: u32,
+    /// The highest of the ports.
+    #[schema(example = 1535)]
+    last_port: u32,
 }
 
 /// A control session as the inside host sees it.
@@ -137,8 +159,17 @@ impl From<Event> for EventView {
             EventKind::PinholeClosed { pinhole_id, protocol, outside, inside, reason } => {
                 EventKindView::PinholeClosed { pinhole_id, protocol, outside, inside, reason }
             }
+            EventKind::PortBlockAllocated(block) => EventKindView::PortBlockAllocated(block.into()),
+            EventKind::PortBlockReleased(block) => EventKindView::PortBlockReleased(block.into()),
         };
         Self { sequence: event.sequence, at: event.at, kind }
+    }
+}
+
+impl From<PortBlock> for PortBlockView {
+    fn from(block: PortBlock) -> Self {
+        let (first_port, last_port) = block.ports;
+        Self { subscriber: block.subscriber, outside: block.outside, first_port, last_port }
     }
 }
 

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use crate::app::objects::Detail;
 use crate::domain::appliance::ApplianceState;
-use crate::domain::nat::{NatSettings, texts_of};
 use crate::domain::object::Spec;
+use crate::http::v1::appliances::nat_view::{Nat, NatInput};
 use crate::http::v1::objects::view::{Common, CommonInput, RefInput, RefView};
 use crate::ids::RevisionId;
 
@@ -27,24 +27,6 @@ pub(in crate::http) struct Appliance {
     master_profile: Option<RefView>,
     nat: Nat,
     state: State,
-}
-
-/// The interfaces and addresses of an appliance; while all lists are empty, nothing can be published to it.
-#[derive(Debug, Default, Serialize, ToSchema)]
-#[schema(as = NatSettings)]
-pub(in crate::http) struct Nat {
-    /// Interfaces of the subscribers' side.
-    #[schema(example = json!(["in0"]))]
-    inside: Vec<String>,
-    /// Interfaces of the Internet's side.
-    #[schema(example = json!(["out0"]))]
-    outside: Vec<String>,
-    /// Prefixes of the subscribers.
-    #[schema(example = json!(["10.0.0.0/24"]))]
-    inside_prefixes: Vec<String>,
-    /// Outside addresses: single ones, prefixes, or ranges `first-last`, each in its shortest form.
-    #[schema(example = json!(["203.0.113.1"]))]
-    pool: Vec<String>,
 }
 
 /// How an appliance is, as the controller knows it.
@@ -89,17 +71,6 @@ impl Appliance {
     }
 }
 
-impl From<&NatSettings> for Nat {
-    fn from(settings: &NatSettings) -> Self {
-        Self {
-            inside: texts_of(&settings.inside),
-            outside: texts_of(&settings.outside),
-            inside_prefixes: texts_of(&settings.inside_prefixes),
-            pool: texts_of(&settings.pool),
-        }
-    }
-}
-
 impl From<ApplianceState> for State {
     fn from(state: ApplianceState) -> Self {
         Self {
@@ -133,26 +104,4 @@ pub(in crate::http) struct ApplianceInput {
     master_profile: Option<RefInput>,
     /// Either all four lists have items, or it is left out until it is known.
     nat: Option<NatInput>,
-}
-
-/// The interfaces and addresses of an appliance to be.
-#[derive(Debug, ToSchema)]
-#[schema(as = NatSettingsInput)]
-#[expect(
-    dead_code,
-    reason = "the schema of a body; the decoder stands in the domain, since it reports all errors"
-)]
-pub(in crate::http) struct NatInput {
-    /// Interfaces of the subscribers' side.
-    #[schema(nullable = false, max_items = 64, example = json!(["in0"]))]
-    inside: Option<Vec<String>>,
-    /// Interfaces of the Internet's side.
-    #[schema(nullable = false, max_items = 64, example = json!(["out0"]))]
-    outside: Option<Vec<String>>,
-    /// Prefixes of the subscribers, which do not overlap.
-    #[schema(nullable = false, max_items = 1024, example = json!(["10.0.0.0/24"]))]
-    inside_prefixes: Option<Vec<String>>,
-    /// Outside addresses: single ones, prefixes, or ranges `first-last`; 4,096 addresses at most.
-    #[schema(nullable = false, max_items = 256, example = json!(["203.0.113.1", "203.0.113.16/28"]))]
-    pool: Option<Vec<String>>,
 }

@@ -157,6 +157,17 @@ impl<'p> Reader<'p> {
         value.get_ref().as_bool()
     }
 
+    /// Reads a whole number. One of more digits than any limit has is as far out of range as can be.
+    pub(super) fn number(&mut self, table: &Table<'_>, key: &str) -> Option<Located<i64, Span>> {
+        let value = table.value(key)?;
+        let Some(integer) = value.get_ref().as_integer() else {
+            self.wrong_type(key, value, "an integer");
+            return None;
+        };
+        let number = i64::from_str_radix(integer.as_str(), integer.radix()).unwrap_or(i64::MAX);
+        Some(Located { value: number, at: value.span() })
+    }
+
     pub(super) fn table<'a>(&mut self, table: &Table<'a>, key: &str) -> Option<Table<'a>> {
         let value = table.value(key)?;
         let Some(entries) = value.get_ref().as_table() else {

@@ -1,3 +1,5 @@
+use pinhole_dataplane::config::nat::{Allocation, Translation};
+
 use super::*;
 
 /// What `check` prints for a text, without the file's name.
@@ -61,7 +63,7 @@ enabled = false
         "6:24: the pool's 10.0.0.9 overlaps with the inside prefix 10.0.0.0/24",
         "6:36: \"nonsense\" is not an IPv4 address",
         "7:9: \"0\" is not a port from 1 to 65535",
-        "8:1: unknown key \"mtu\" in [nat]; known are inside_prefixes, pool, ports",
+        "8:1: unknown key \"mtu\" in [nat]; known are inside_prefixes, pool, ports, port_block, limits",
         "11:11: \"enabled\" is a string, but must be true or false",
         "13:60: \"99999\" is not a port from 1 to 65535",
         "14:33: \"sctp\" is not one of tcp, udp, tcp_udp",
@@ -92,7 +94,7 @@ fn every_syntax_error_is_printed_beside_the_others() {
     assert_eq!(
         problems(&text),
         [
-            "6:1: unknown key \"typo\" in [nat]; known are inside_prefixes, pool, ports",
+            "6:1: unknown key \"typo\" in [nat]; known are inside_prefixes, pool, ports, port_block, limits",
             "7:7: unclosed array table, expected `]`",
         ]
     );
@@ -149,4 +151,33 @@ fn files_that_are_no_text_are_refused_with_a_place() {
     assert!(matches!(load(&path), Err(FileError::Problems(_))));
     std::fs::write(&path, vec![b'#'; (1 << 20) + 1]).unwrap();
     assert!(matches!(load(&path), Err(FileError::TooLarge)));
+}
+
+#[test]
+fn ports_come_in_blocks_and_subscribers_have_limits() {
+    let nat = "[nat]\nport_block = { size = 1_024, hold_seconds = 0 }\nlimits.ports_per_subscriber = 2048\n";
+    let config = parse(&GOOD.replace("[nat]\n", nat)).unwrap();
+    let Allocation::Blocks(rule) = config.translation.allocation else { panic!("no blocks") };
+    assert_eq!((rule.size.ports(), rule.per_subscriber, rule.hold.as_secs()), (1_024, 4, 0));
+    let limits = config.translation.limits;
+    assert_eq!((limits.ports.map(|ports| ports.get()), limits.sessions), (Some(2_048), None));
+    assert_eq!(parse(GOOD).unwrap().translation, Translation::default());
+
+    let nat = r#"[nat]
+port_block = { size = 100, blocks = 3, hold_seconds = "2 min" }
+limits = { sessions_per_subscriber = 0, new_sessions_per_second = 999999999999999999999 }
+"#;
+    assert_eq!(
+        problems(&GOOD.replace("[nat]\n", nat)),
+        [
+            "4:23: 100 is not a power of two from 64 to 4096",
+            "4:28: unknown key \"blocks\" in [port_block]; known are size, per_subscriber, hold_seconds",
+            "4:55: \"hold_seconds\" is a string, but must be an integer",
+            "5:38: 0 is out of range: sessions_per_subscriber is 1 to 10000000",
+            "5:67: 9223372036854775807 is out of range: new_sessions_per_second is 1 to 10000000",
+        ]
+    );
+    let nat = "[nat]\nport_block = {}\nports = \"2000-2500\"\n";
+    let expected = ["5:9: the ports 2000-2500 hold no block of 512 ports"];
+    assert_eq!(problems(&GOOD.replace("[nat]\n", nat)), expected);
 }

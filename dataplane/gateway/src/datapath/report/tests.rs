@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use pinhole_dataplane::alg::{AlgProtocol, PinholeId};
+use pinhole_dataplane::config::PortRange;
 use pinhole_dataplane::tuple::Protocol;
 
 use super::*;
@@ -58,4 +59,22 @@ fn pinholes_are_named_alike_when_they_open_and_close() {
     assert_eq!((opened.pinhole_id, opened.lifetime_ms, opened.peer.as_str()), (7, 30_000, "203.0.113.2:0"));
     assert_eq!((closed.pinhole_id, closed.reason.as_str()), (7, "used"));
     assert_eq!((opened.outside, opened.inside), (closed.outside, closed.inside));
+}
+
+#[test]
+fn blocks_of_ports_are_told_with_whose_they_are() {
+    let block = PortBlock {
+        subscriber: Ipv4Addr::new(10, 0, 0, 2),
+        outside: Ipv4Addr::new(203, 0, 113, 1),
+        ports: PortRange::new(1024, 1535).unwrap(),
+    };
+    let expected = v1::PortBlock {
+        subscriber: "10.0.0.2".to_owned(),
+        outside: "203.0.113.1".to_owned(),
+        ports: Some(v1::PortRange { first: 1024, last: 1535 }),
+    };
+    let allocated = v1::event::Event::PortBlockAllocated(expected.clone());
+    assert_eq!(event(Event::PortBlockAllocated(block)), Some(allocated));
+    let released = v1::event::Event::PortBlockReleased(expected);
+    assert_eq!(event(Event::PortBlockReleased(block)), Some(released));
 }

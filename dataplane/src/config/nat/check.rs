@@ -1,198 +1,31 @@
-//! Where a gateway stands, as files, messages and the REST API spell it: its interfaces, the prefixes of its
-//! subscribers and its outside addresses. Checked here once for all three; each problem is named at its place, of
-//! which this module only needs to know that it can be copied.
+//! The rules for the settings.
 
-use std::fmt;
 use std::net::Ipv4Addr;
+use std::num::NonZeroU32;
 use std::str::FromStr;
+use std::time::Duration;
 
-use super::interface::{InterfaceName, InterfaceNameError};
-use crate::addr::{AddressRange, Ipv4Prefix, PrefixError, RangeError};
+use super::translation::{
+    Allocation, BlockSize, PortBlocks, SubscriberLimits, Translation, TranslationNumber,
+};
+use super::{
+    LimitsDraft, List, Located, NatDraft, NatError, NatList, NatProblem, NatSettings, PortBlockDraft,
+    TranslationDraft,
+};
+use crate::addr::{AddressRange, Ipv4Prefix};
+use crate::config::interface::InterfaceName;
 use crate::limits::{MAX_INSIDE_PREFIXES, MAX_INTERFACES, MAX_POOL_ADDRESSES, MAX_POOL_RANGES};
 
 /// The most characters of a wrong text that an error repeats.
 const MAX_QUOTED_CHARS: usize = 48;
-
-/// The settings: every value is valid and they do not contradict each other.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct NatSettings {
-    /// Interfaces of the subscribers' side; never empty, none twice.
-    pub inside: Vec<InterfaceName>,
-    /// Interfaces of the Internet's side; never empty, none twice, disjoint from `inside`.
-    pub outside: Vec<InterfaceName>,
-    /// Whose addresses are translated; never empty, disjoint.
-    pub inside_prefixes: Vec<Ipv4Prefix>,
-    /// Outside addresses; never empty, disjoint from each other and from the inside prefixes.
-    pub pool: Vec<AddressRange>,
-}
-
-/// The settings before their checks. A list that is `None` is one that the caller could not read and has reported.
-#[derive(Clone, Debug)]
-pub struct NatDraft<L> {
-    /// See [`NatSettings::inside`].
-    pub inside: Option<List<L>>,
-    /// See [`NatSettings::outside`].
-    pub outside: Option<List<L>>,
-    /// See [`NatSettings::inside_prefixes`].
-    pub inside_prefixes: Option<List<L>>,
-    /// See [`NatSettings::pool`].
-    pub pool: Option<List<L>>,
-}
-
-/// A list of texts and where it stands.
-#[derive(Clone, Debug)]
-pub struct List<L> {
-    /// Where the list stands.
-    pub at: L,
-    /// The texts.
-    pub items: Vec<Located<String, L>>,
-}
-
-/// A value and where it stands.
-#[derive(Clone, Debug)]
-pub struct Located<T, L> {
-    /// The value.
-    pub value: T,
-    /// Where it stands.
-    pub at: L,
-}
-
-/// The lists of the settings, by the names that files and the REST API give them.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum NatList {
-    /// [`NatSettings::inside`].
-    Inside,
-    /// [`NatSettings::outside`].
-    Outside,
-    /// [`NatSettings::inside_prefixes`].
-    InsidePrefixes,
-    /// [`NatSettings::pool`].
-    Pool,
-}
-
-impl fmt::Display for NatList {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Inside => "inside",
-            Self::Outside => "outside",
-            Self::InsidePrefixes => "inside_prefixes",
-            Self::Pool => "pool",
-        })
-    }
-}
-
-/// Something wrong with the settings, at a place in them.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct NatProblem<L> {
-    /// Where.
-    pub at: L,
-    /// What.
-    pub error: NatError,
-}
-
-/// What can be wrong with the settings, in one sentence for the administrator.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum NatError {
-    /// A list without items.
-    #[error("{0} is empty")]
-    Empty(NatList),
-    /// A list with more items than the engine takes.
-    #[error("{list} has {given} entries, at most {most} are allowed")]
-    TooMany {
-        /// Which.
-        list: NatList,
-        /// How many there are.
-        given: usize,
-        /// How many there may be.
-        most: usize,
-    },
-    /// A text that names no interface.
-    #[error("\"{text}\" {error}")]
-    Interface {
-        /// The text, cut.
-        text: String,
-        /// Why.
-        error: InterfaceNameError,
-    },
-    /// A text that is no prefix.
-    #[error("\"{text}\" {error}")]
-    Prefix {
-        /// The text, cut.
-        text: String,
-        /// Why.
-        error: PrefixError,
-    },
-    /// A text that is no range of addresses.
-    #[error("\"{text}\" {error}")]
-    Range {
-        /// The text, cut.
-        text: String,
-        /// Why.
-        error: RangeError,
-    },
-    /// An interface twice in one list.
-    #[error("{name} is listed twice in {list}")]
-    Repeated {
-        /// The interface.
-        name: InterfaceName,
-        /// Where.
-        list: NatList,
-    },
-    /// An interface on both sides.
-    #[error("{0} is both inside and outside")]
-    BothSides(InterfaceName),
-    /// A prefix of addresses that no subscriber can have.
-    #[error("{prefix} cannot be an inside prefix: it holds {held}")]
-    UnusablePrefix {
-        /// The prefix.
-        prefix: Ipv4Prefix,
-        /// What no host has.
-        held: &'static str,
-    },
-    /// Two prefixes with addresses in common.
-    #[error("{prefix} overlaps with the inside prefix {other}")]
-    PrefixOverlap {
-        /// The later one.
-        prefix: Ipv4Prefix,
-        /// The earlier one.
-        other: Ipv4Prefix,
-    },
-    /// Outside addresses that no host can have.
-    #[error("{range} cannot be in the pool: it holds {held}")]
-    UnusableRange {
-        /// The addresses.
-        range: AddressRange,
-        /// What no host has.
-        held: &'static str,
-    },
-    /// Outside addresses that are inside ones, too (RFC 4787, REQ-7: the sides would be indistinguishable).
-    #[error("the pool's {range} overlaps with the inside prefix {prefix}")]
-    PoolInside {
-        /// The addresses.
-        range: AddressRange,
-        /// The prefix.
-        prefix: Ipv4Prefix,
-    },
-    /// Outside addresses twice.
-    #[error("{range} overlaps with the pool's {other}")]
-    PoolOverlap {
-        /// The later ones.
-        range: AddressRange,
-        /// The earlier ones.
-        other: AddressRange,
-    },
-    /// More outside addresses than the engine takes.
-    #[error("the pool has {0} addresses, at most {MAX_POOL_ADDRESSES} are allowed")]
-    PoolSize(u64),
-}
 
 /// Checks a draft.
 ///
 /// # Errors
 /// Everything that is wrong with it; nothing, when all that is wrong is that a list is `None`.
 pub fn check<L: Clone>(draft: NatDraft<L>) -> Result<NatSettings, Vec<NatProblem<L>>> {
-    let read = [&draft.inside, &draft.outside, &draft.inside_prefixes, &draft.pool];
-    let complete = read.iter().all(|list| list.is_some());
+    let lists = [&draft.inside, &draft.outside, &draft.inside_prefixes, &draft.pool];
+    let complete = lists.iter().all(|list| list.is_some()) && draft.translation.is_some();
     let mut checker = Checker { problems: Vec::new() };
     let inside = checker.interfaces(draft.inside, NatList::Inside);
     let outside = checker.interfaces(draft.outside, NatList::Outside);
@@ -203,6 +36,7 @@ pub fn check<L: Clone>(draft: NatDraft<L>) -> Result<NatSettings, Vec<NatProblem
     }
     let prefixes = checker.prefixes(draft.inside_prefixes);
     let pool = checker.pool(draft.pool, &prefixes);
+    let translation = checker.translation(draft.translation.unwrap_or_default());
     if !complete || !checker.problems.is_empty() {
         return Err(checker.problems);
     }
@@ -211,6 +45,7 @@ pub fn check<L: Clone>(draft: NatDraft<L>) -> Result<NatSettings, Vec<NatProblem
         outside: values(outside),
         inside_prefixes: values(prefixes),
         pool: values(pool),
+        translation,
     })
 }
 
@@ -255,6 +90,60 @@ impl<L: Clone> Checker<L> {
             }
         }
         parsed
+    }
+
+    fn translation(&mut self, draft: TranslationDraft<L>) -> Translation {
+        let allocation = match draft.port_block {
+            Some(blocks) => Allocation::Blocks(self.port_blocks(&blocks)),
+            None => Allocation::Random,
+        };
+        Translation { allocation, limits: self.limits(&draft.limits) }
+    }
+
+    fn port_blocks(&mut self, draft: &PortBlockDraft<L>) -> PortBlocks {
+        let default = PortBlocks::default();
+        let size = draft.size.as_ref().and_then(|size| {
+            let valid = u16::try_from(size.value).ok().and_then(BlockSize::new);
+            if valid.is_none() {
+                self.report(&size.at, NatError::BlockSize(size.value));
+            }
+            valid
+        });
+        let per_subscriber =
+            self.number(draft.per_subscriber.as_ref(), TranslationNumber::BlocksPerSubscriber);
+        let hold = self.number(draft.hold_seconds.as_ref(), TranslationNumber::HoldSeconds);
+        PortBlocks {
+            size: size.unwrap_or(default.size),
+            per_subscriber: per_subscriber
+                .and_then(|number| u16::try_from(number).ok())
+                .unwrap_or(default.per_subscriber),
+            hold: hold.map_or(default.hold, |seconds| Duration::from_secs(seconds.into())),
+        }
+    }
+
+    fn limits(&mut self, draft: &LimitsDraft<L>) -> SubscriberLimits {
+        let mut limit = |number: &Option<Located<i64, L>>, which| {
+            self.number(number.as_ref(), which).and_then(NonZeroU32::new)
+        };
+        SubscriberLimits {
+            ports: limit(&draft.ports, TranslationNumber::PortsPerSubscriber),
+            sessions: limit(&draft.sessions, TranslationNumber::SessionsPerSubscriber),
+            new_sessions_per_second: limit(
+                &draft.new_sessions_per_second,
+                TranslationNumber::NewSessionsPerSecond,
+            ),
+        }
+    }
+
+    /// Returns a number that is given and in its range.
+    fn number(&mut self, number: Option<&Located<i64, L>>, which: TranslationNumber) -> Option<u32> {
+        let number = number?;
+        let valid =
+            u32::try_from(number.value).ok().filter(|value| (which.least()..=which.most()).contains(value));
+        if valid.is_none() {
+            self.report(&number.at, NatError::Number { which, given: number.value });
+        }
+        valid
     }
 
     fn interfaces(&mut self, list: Option<List<L>>, which: NatList) -> Vec<Located<InterfaceName, L>> {
@@ -336,6 +225,3 @@ fn unusable(range: AddressRange) -> Option<&'static str> {
         None
     }
 }
-
-#[cfg(test)]
-mod tests;

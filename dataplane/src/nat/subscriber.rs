@@ -1,0 +1,131 @@
+//! The inside hosts that hold something, and what each may hold.
+
+use std::net::Ipv4Addr;
+
+use crate::config::nat::SubscriberLimits;
+use crate::conntrack::TupleHasher;
+use crate::conntrack::index::Index;
+use crate::nat::block::NO_BLOCK;
+use crate::time::Timestamp;
+use crate::tuple::Protocol;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// An inside host with mappings or blocks of ports.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subscriber {
+    pub(super) address: Ipv4Addr,
+    /// The outside address of all its mappings, while it has any (paired pooling, RFC 4787, REQ-2).
+    pub(super) paired: Option<Ipv4Addr>,
+    /// Mappings, each of which takes a port or an ICMP identifier.
+    pub(super) mappings: u32,
+    pub(super) sessions: u32,
+    /// Blocks in its list, held ones included.
+    pub(super) blocks: u16,
+    /// The first block of its list, by its number in the paired address.
+    pub(super) first_block: u16,
+    /// When the session rate's bucket will be full again.
+    full_at: Timestamp,
+}
+
+/// Which limit of a subscriber is reached.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SubscriberLimit {
+    /// [`SubscriberLimits::sessions`].
+    Sessions,
+    /// [`SubscriberLimits::new_sessions_per_second`].
+    Rate,
+}
+
+impl Subscriber {
+    /// Whether it may open one more session.
+    pub(super) fn check(&self, limits: &SubscriberLimits, now: Timestamp) -> Result<(), SubscriberLimit> {
+        if limits.sessions.is_some_and(|most| self.sessions >= most.get()) {
+            return Err(SubscriberLimit::Sessions);
+        }
+        let Some(rate) = limits.new_sessions_per_second else { return Ok(()) };
+        // A token bucket of one second's sessions, told by when it is full: a token is 1/rate of a second.
+        let missing = self.full_at.as_nanos().saturating_sub(now.as_nanos());
+        if missing + SECOND / u64::from(rate.get()) > SECOND { Err(SubscriberLimit::Rate) } else { Ok(()) }
+    }
+
+    /// Counts a session that it opened.
+    pub(super) fn spend(&mut self, limits: &SubscriberLimits, now: Timestamp) {
+        if let Some(rate) = limits.new_sessions_per_second {
+            let from = self.full_at.max(now);
+            self.full_at = Timestamp::from_nanos(from.as_nanos() + SECOND / u64::from(rate.get()));
+        }
+    }
+}
+
+/// The subscribers, in a table of fixed size.
+#[derive(Debug)]
+pub(super) struct Subscribers {
+    entries: Vec<Option<Subscriber>>,
+    free: Vec<u32>,
+    by_address: Index,
+    hasher: TupleHasher,
+}
+
+impl Subscribers {
+    pub(super) fn new(capacity: u32, hasher: TupleHasher) -> Self {
+        let entries = usize::try_from(capacity).unwrap_or(0);
+        Self {
+            entries: vec![None; entries],
+            free: (0..capacity).rev().collect(),
+            by_address: Index::new(entries, capacity),
+            hasher,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_address.len()
+    }
+
+    pub(super) fn lookup(&self, address: Ipv4Addr) -> Option<u32> {
+        let is_it = |slot| self.at(slot).is_some_and(|subscriber| subscriber.address == address);
+        self.by_address.lookup(self.hash(address), is_it)
+    }
+
+    pub(super) fn at(&self, slot: u32) -> Option<&Subscriber> {
+        self.entries.get(usize::try_from(slot).ok()?)?.as_ref()
+    }
+
+    pub(super) fn at_mut(&mut self, slot: u32) -> Option<&mut Subscriber> {
+        self.entries.get_mut(usize::try_from(slot).ok()?)?.as_mut()
+    }
+
+    /// Makes an entry for a host that has none; `None` when the table is full.
+    pub(super) fn insert(&mut self, address: Ipv4Addr) -> Option<u32> {
+        let slot = self.free.pop()?;
+        let inserted = self.by_address.insert(self.hash(address), slot);
+        debug_assert!(inserted, "the index has a place for each subscriber");
+        *self.entries.get_mut(usize::try_from(slot).ok()?)? = Some(Subscriber {
+            address,
+            paired: None,
+            mappings: 0,
+            sessions: 0,
+            blocks: 0,
+            first_block: NO_BLOCK,
+            full_at: Timestamp::ZERO,
+        });
+        Some(slot)
+    }
+
+    /// Forgets a host if it holds nothing any more.
+    pub(super) fn settle(&mut self, slot: u32) {
+        let Some(subscriber) = self.at(slot) else { return };
+        if subscriber.mappings > 0 || subscriber.blocks > 0 {
+            return;
+        }
+        self.by_address.remove(self.hash(subscriber.address), slot);
+        if let Some(place) = usize::try_from(slot).ok().and_then(|at| self.entries.get_mut(at)) {
+            *place = None;
+        }
+        self.free.push(slot);
+    }
+
+    fn hash(&self, address: Ipv4Addr) -> u32 {
+        self.hasher.endpoint(Protocol::Udp, address, 0)
+    }
+}
