@@ -88,9 +88,12 @@ BEGIN
               UNION ALL
               (SELECT 'use', l.from_id FROM object_links l WHERE l.tenant_id = tenant AND l.to_id = of_id LIMIT most_uses + 1)
              ) place
-        LEFT JOIN objects o
-            ON o.tenant_id = tenant AND o.id = place.id AND (o.kind = of_kind OR place.part <> 'object')
-               AND coalesce(o.permissions ->> its_role, inherited ->> o.kind) <> 'hide';
+        -- By id, one at a time, whatever statistics there are.
+        LEFT JOIN LATERAL (
+            SELECT t.* FROM objects t
+            WHERE t.tenant_id = tenant AND t.id = place.id AND (t.kind = of_kind OR place.part <> 'object')
+              AND coalesce(t.permissions ->> its_role, inherited ->> t.kind) <> 'hide'
+            LIMIT 1) o ON true;
     GET DIAGNOSTICS told = ROW_COUNT;
     IF told > most_uses THEN
         RETURN QUERY

@@ -92,3 +92,32 @@ async fn a_policy_is_found_by_a_service_that_the_caller_may_see() {
     assert_eq!(world.api("acme-operator").get(search).await.expect(200)["total"], 0);
     assert_eq!(api.get(search).await.expect(200)["total"], 1);
 }
+
+#[tokio::test]
+async fn a_search_finds_what_has_the_text_and_nothing_else() {
+    let world = World::new().await;
+    let api = world.api("acme-admin");
+    let texts = ["", "Åre ÅRE", "100% of_it \\ \"q\"", "aaa", "aab aba", "日本語の説明", "two\nlines"];
+    for (index, text) in texts.iter().enumerate() {
+        let body = json!({"name": format!("n{index}"), "protocol": "tcp", "destination_port": "1", "description": text,
+                          "tags": [format!("tag-{index}")]});
+        create(&api, "acme", "services", &body).await;
+    }
+    for needle in [
+        "n", "n1", "å", "åre å", "%", "f_i", "\\ \"", "aa", "aaa", "aba", "aaab", "本語", "語", "o\nl",
+        "tag-3", "zz",
+    ] {
+        let encoded: String = needle.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let found = api.get(&format!("/v1/tenants/acme/services?q={encoded}")).await.expect(200);
+        let found: Vec<&str> =
+            found["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect();
+        let expected: Vec<String> = (0..texts.len())
+            .filter(|index| {
+                let all = format!("n{index}\n{}\ntag-{index}", texts[*index]).to_lowercase();
+                all.contains(needle)
+            })
+            .map(|index| format!("n{index}"))
+            .collect();
+        assert_eq!(found, expected, "{needle}");
+    }
+}

@@ -235,3 +235,50 @@ async fn an_enterprises_setting_reaches_no_tenant_but_itself() {
     assert_eq!(tx.execute("DELETE FROM tenants").await.unwrap().rows_affected(), 0);
     tx.rollback().await.unwrap();
 }
+
+/// The search's index is read past row-level security, so what it tells is looked at by itself.
+#[tokio::test]
+async fn a_search_tells_nothing_of_another_tenant_whatever_it_is_asked() {
+    let world = World::new().await;
+    for (user, tenant) in [("acme-admin", "acme"), ("globex-admin", "globex")] {
+        for index in 0..3 {
+            service(&world.api(user), tenant, &format!("common-{tenant}-{index}"), "1").await;
+        }
+    }
+    let mut connection = world.owner.connect().await.unwrap();
+    let ids = "SELECT tenant_id, id FROM objects WHERE kind = 'service'";
+    let ids: Vec<(uuid::Uuid, uuid::Uuid)> = sqlx::query_as(ids).fetch_all(&mut connection).await.unwrap();
+    connection.execute("SET ROLE pinhole_app").await.unwrap();
+    let search = "SELECT search_candidates(ARRAY['service'], $1, $2)";
+    for (tenant, needle, most, found) in [
+        (Some("acme"), "common-", 10, Some(3)),
+        (Some("acme"), "common-globex", 10, Some(0)),
+        (Some("acme"), "globex-1", 10, Some(0)),
+        (Some("acme"), "nothing", 10, Some(0)),
+        // That there are too many is told of one's own alone, too.
+        (Some("acme"), "common-", 3, Some(3)),
+        (Some("acme"), "common-", 2, None),
+        (Some("acme"), "common-globex", 0, Some(0)),
+        (Some("acme"), "c", 10, None),
+        (Some("globex"), "common-globex", 10, Some(3)),
+        (None, "common-", 10, None),
+    ] {
+        let mut tx = connection.begin().await.unwrap();
+        if let Some(tenant) = tenant {
+            let set = format!("SET LOCAL pinhole.tenant_id = '{}'", world.tenant(tenant));
+            tx.execute(sqlx::raw_sql(AssertSqlSafe(set))).await.unwrap();
+        }
+        let candidates: Option<Vec<uuid::Uuid>> =
+            sqlx::query_scalar(search).bind(needle).bind(most).fetch_one(&mut *tx).await.unwrap();
+        assert_eq!(candidates.as_ref().map(Vec::len), found, "{tenant:?} {needle} {most}");
+        let own = tenant.map(|tenant| world.tenant(tenant).parse::<uuid::Uuid>().unwrap());
+        for id in candidates.unwrap_or_default() {
+            assert!(ids.iter().any(|(tenant, listed)| *listed == id && Some(*tenant) == own));
+        }
+        tx.rollback().await.unwrap();
+    }
+    // Nor may anybody but a request ask.
+    connection.execute("SET ROLE pinhole_system").await.unwrap();
+    let asked = sqlx::query(search).bind("common-").bind(10).execute(&mut connection).await;
+    assert_eq!(asked.unwrap_err().as_database_error().unwrap().code().unwrap(), "42501");
+}
