@@ -17,6 +17,7 @@ use pinhole::app::bootstrap::FirstLogin;
 use pinhole::app::keys::{self, Rotation};
 use pinhole::clock::SystemClock;
 use pinhole::http::{self, Gate};
+use pinhole::oidc::{self, PublicUrl, RelyingParty};
 use pinhole::push::{Push, PushSettings};
 use pinhole::store::Store;
 use tokio::net::TcpListener;
@@ -94,6 +95,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let data_dir = settings.database.data_dir()?;
     let (ready_line, grpc_address) = (listeners.ready_line(), listeners.grpc_address);
+    let issuer = listeners.issuer(settings)?;
     let gateway_url = listeners.gateway_url(settings);
     let (stop_http, http_stopped) = stop_channel();
     let (stop_push, push_stopped) = stop_channel();
@@ -108,7 +110,7 @@ async fn serve(
     });
 
     let (state, secret_key) = tokio::select! {
-        state = prepare(settings, database, gateway_url) => state?,
+        state = prepare(settings, database, gateway_url, issuer) => state?,
         ended = servers.join_next() => return fault(ended),
         () = signals.received() => return Ok(()),
     };
@@ -149,6 +151,7 @@ async fn prepare(
     settings: &ServeSettings,
     database: &Database,
     gateway_url: String,
+    issuer: Option<(oidc::Settings, PublicUrl)>,
 ) -> anyhow::Result<(AppState, SecretKey)> {
     let store = Store::connect_lazily(database.options.clone());
     let announce = |login: &FirstLogin| announce(login, settings.first_login_file.as_deref());
@@ -157,6 +160,8 @@ async fn prepare(
     let mut state = AppState::new(store, Arc::new(SystemClock), started.keys, started.authority)?;
     state.gateway_url = gateway_url.into();
     state.rate_limit = NonZeroU32::new(settings.rate_limit);
+    let party = issuer.map(|(issuer, origin)| RelyingParty::new(issuer, origin, &secret_key)).transpose();
+    state.oidc = party.context("the issuer cannot be used")?;
     state.trusted_proxies = settings.trusted_proxies.clone().into();
     Ok((state, secret_key))
 }
@@ -212,6 +217,15 @@ impl Listeners {
             .grpc_url
             .clone()
             .unwrap_or_else(|| format!("https://{}", embedded::reachable(self.grpc_address)))
+    }
+
+    /// The issuer to sign in with, if there is one, and where it sends browsers back to.
+    fn issuer(&self, settings: &ServeSettings) -> anyhow::Result<Option<(oidc::Settings, PublicUrl)>> {
+        let Some(file) = &settings.oidc else { return Ok(None) };
+        let issuer = oidc::Settings::load(file).context("PINHOLE_OIDC")?;
+        let here = || format!("http://{}", embedded::reachable(self.http_address));
+        let url = settings.public_url.clone().unwrap_or_else(here);
+        Ok(Some((issuer, PublicUrl::parse(&url).context("PINHOLE_PUBLIC_URL")?)))
     }
 
     fn ready_line(&self) -> String {
