@@ -2,6 +2,7 @@
 
 pub(crate) mod database;
 mod embedded;
+mod https;
 mod secret_key;
 
 use std::net::SocketAddr;
@@ -28,6 +29,7 @@ use tokio::time::timeout;
 
 use self::database::Database;
 use self::embedded::Embedded;
+use self::https::{Certificate, Files, Https};
 use crate::settings::{DatabaseSettings, KeySettings, ServeSettings};
 use crate::{print, secret_file};
 
@@ -101,13 +103,21 @@ async fn serve(
     let (stop_push, push_stopped) = stop_channel();
     let gate = Gate::default();
     let mut servers = JoinSet::new();
-    let router = gate.router().into_make_service_with_connect_info::<SocketAddr>();
-    servers.spawn(async move {
-        axum::serve(listeners.http, router)
-            .with_graceful_shutdown(http_stopped)
-            .await
-            .context("the REST API failed")
-    });
+    let mut helpers = JoinSet::new();
+    match listeners.certificate {
+        None => {
+            let router = gate.router().into_make_service_with_connect_info::<SocketAddr>();
+            let server = axum::serve(listeners.http, router).with_graceful_shutdown(http_stopped);
+            servers.spawn(async move { server.await.context("the REST API failed") });
+        }
+        Some(certificate) => {
+            let router = https::secured(gate.router()).into_make_service_with_connect_info::<https::Peer>();
+            let https = Https::accept(listeners.http, &certificate)?;
+            let server = axum::serve(https, router).with_graceful_shutdown(http_stopped);
+            servers.spawn(async move { server.await.context("the REST API failed") });
+            servers.spawn(async move { certificate.keep().await.context("no signals") });
+        }
+    }
 
     let (state, secret_key) = tokio::select! {
         state = prepare(settings, database, gateway_url, issuer) => state?,
@@ -126,7 +136,6 @@ async fn serve(
         push.serve(listeners.grpc, push_stopped).await.context("the listener for gateways failed")
     });
     let (store, clock, keys) = (state.store.clone(), state.clock.clone(), state.keys.clone());
-    let mut helpers = JoinSet::new();
     helpers.spawn(keys::keep(store, clock, secret_key, keys));
     gate.open(http::router(state.clone()));
     let embedded = Embedded::start(&state, &settings.embedded, &data_dir, grpc_address).await;
@@ -198,6 +207,8 @@ struct Listeners {
     grpc: TcpListener,
     http_address: SocketAddr,
     grpc_address: SocketAddr,
+    /// What the REST API presents, unless it does without TLS.
+    certificate: Option<Certificate>,
 }
 
 impl Listeners {
@@ -208,7 +219,10 @@ impl Listeners {
         };
         let (http, grpc) = (bind(settings.listen).await?, bind(settings.grpc_listen).await?);
         let (http_address, grpc_address) = (http.local_addr()?, grpc.local_addr()?);
-        Ok(Self { http, grpc, http_address, grpc_address })
+        let files = settings.tls_certificate.clone().zip(settings.tls_key.clone());
+        let load = |(certificate, key)| Certificate::load(Files { certificate, key });
+        let certificate = files.map(load).transpose()?;
+        Ok(Self { http, grpc, http_address, grpc_address, certificate })
     }
 
     /// What gateways are told to connect to.
@@ -223,13 +237,18 @@ impl Listeners {
     fn issuer(&self, settings: &ServeSettings) -> anyhow::Result<Option<(oidc::Settings, PublicUrl)>> {
         let Some(file) = &settings.oidc else { return Ok(None) };
         let issuer = oidc::Settings::load(file).context("PINHOLE_OIDC")?;
-        let here = || format!("http://{}", embedded::reachable(self.http_address));
+        let here = || format!("{}://{}", self.scheme(), embedded::reachable(self.http_address));
         let url = settings.public_url.clone().unwrap_or_else(here);
         Ok(Some((issuer, PublicUrl::parse(&url).context("PINHOLE_PUBLIC_URL")?)))
     }
 
+    fn scheme(&self) -> &'static str {
+        if self.certificate.is_some() { "https" } else { "http" }
+    }
+
     fn ready_line(&self) -> String {
-        format!("ready http=http://{} grpc=https://{}\n", self.http_address, self.grpc_address)
+        let scheme = self.scheme();
+        format!("ready http={scheme}://{} grpc=https://{}\n", self.http_address, self.grpc_address)
     }
 }
 

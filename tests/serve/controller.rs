@@ -147,10 +147,14 @@ impl Controller {
         }
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.process.id().unwrap().cast_signed())
+    }
+
     /// Sends it a signal and waits for its end.
     pub(crate) async fn end(mut self, signal: Signal) -> ExitStatus {
-        let pid = Pid::from_raw(self.process.id().unwrap().cast_signed());
-        kill(pid, signal).unwrap();
+        kill(self.pid(), signal).unwrap();
         timeout(PATIENCE, self.process.wait()).await.expect("it does not end").unwrap()
     }
 
