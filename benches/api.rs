@@ -76,7 +76,7 @@ fn wrk(url: &str, token: &str) -> f64 {
 
 /// Fills a tenant and returns an access token and the id of a policy.
 async fn fill(base: &str, username: &str, password: &str) -> (String, String) {
-    let client = reqwest::Client::new();
+    let client = pinhole::tls::client_builder().build().expect("TLS works");
     let form = [("grant_type", "password"), ("username", username), ("password", password)];
     let answer = client.post(format!("{base}/v1/auth/token")).form(&form).send().await.unwrap();
     let tokens: Value = answer.error_for_status().unwrap().json().await.unwrap();

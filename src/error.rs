@@ -33,6 +33,12 @@ pub enum Error {
     /// The token endpoint refuses the grant, RFC 6749 section 5.2.
     #[error("grant refused: {0}")]
     Grant(GrantRefusal),
+    /// A sign-in with the issuer came to nothing.
+    #[error("sign-in failed: {0}")]
+    SignIn(SignInFailure),
+    /// The issuer does not answer, or not now; the text is for the log.
+    #[error("the issuer is unavailable: {0}")]
+    IssuerUnavailable(String),
     /// The caller sees the object and may not do this.
     #[error("forbidden: {0}")]
     Forbidden(&'static str),
@@ -103,6 +109,26 @@ pub enum Unauthenticated {
     Ended,
 }
 
+/// Why a sign-in with the issuer came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum SignInFailure {
+    /// This browser has begun none, or it is over.
+    #[error("this sign-in was begun elsewhere, was finished before, or took too long; begin again")]
+    NoAttempt,
+    /// The issuer says no.
+    #[error("the issuer did not sign you in; begin again")]
+    IssuerRefused,
+    /// The issuer says what it may not say.
+    #[error(
+        "what the issuer answered is not acceptable; begin again, and tell an administrator if it goes on"
+    )]
+    IssuerAnswer,
+    /// The issuer vouches for a person who may not sign in here: by no grant, or disabled, or of a tenant that is
+    /// suspended or is not there. The reasons are not told apart.
+    #[error("the issuer knows you, and this installation has no place for you; ask an administrator")]
+    NotGranted,
+}
+
 /// Why the token endpoint gives no token, RFC 6749 section 5.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum GrantRefusal {
@@ -112,11 +138,16 @@ pub enum GrantRefusal {
     /// Wrong client id or secret; the two are not told apart.
     #[error("the client id or the secret is wrong")]
     WrongClient,
+    /// The one-time code is unknown, used or expired, or was asked for by somebody else.
+    #[error("the code or its verifier is not valid")]
+    BadCode,
     /// The refresh token is unknown, used, expired or revoked.
     #[error("the refresh token is not valid")]
     BadRefreshToken,
     /// A grant type that this server does not have.
-    #[error("grant_type is to be \"password\", \"refresh_token\" or \"client_credentials\"")]
+    #[error(
+        "grant_type is to be \"password\", \"refresh_token\", \"client_credentials\" or \"authorization_code\""
+    )]
     UnsupportedGrantType,
     /// A parameter is missing or doubled.
     #[error("a parameter of the grant is missing or repeated")]

@@ -107,6 +107,20 @@ pub(crate) struct ServeSettings {
     /// Requests that one access token may make in a minute, and ten times as many from one address; 0 is any number.
     #[arg(long, env = "PINHOLE_RATE_LIMIT", value_name = "REQUESTS", default_value_t = DEFAULT_RATE_LIMIT)]
     pub(crate) rate_limit: u32,
+    /// The certificate that the REST API presents, PEM, with its chain. With it the API speaks TLS; without, put a proxy
+    /// that does in front. Read again at SIGHUP, and every minute.
+    #[arg(long, env = "PINHOLE_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// The key of --tls-certificate, PEM.
+    #[arg(long, env = "PINHOLE_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// The URL at which browsers reach the REST API, without a path; an issuer sends them back there. The address of
+    /// --listen if left out.
+    #[arg(long, env = "PINHOLE_PUBLIC_URL", value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// A file that names an OpenID Connect issuer to sign in with, and says whom it vouches for gets which role.
+    #[arg(long, env = "PINHOLE_OIDC", value_name = "FILE")]
+    pub(crate) oidc: Option<PathBuf>,
     /// The URL that gateways are told to connect to; the address of --grpc-listen if left out.
     #[arg(long, env = "PINHOLE_GRPC_URL", value_name = "URL")]
     pub(crate) grpc_url: Option<String>,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Each part of the controller, and the parts that it may name. `main`, `lib` and what starts the program join them
 /// all.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("ids", &[]),
     ("clock", &[]),
     ("origin", &[]),
@@ -18,9 +18,11 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("import", &["domain", "desired"]),
     ("compiler", &["ids", "clock", "error", "domain"]),
     ("push", &["ids", "clock", "error", "domain", "access", "store", "compiler"]),
-    ("app", &["ids", "clock", "error", "domain", "access", "store", "compiler", "push"]),
-    ("http", &["ids", "clock", "origin", "error", "domain", "access", "store", "app"]),
+    ("oidc", &["clock", "error", "domain", "access", "tls"]),
+    ("app", &["ids", "clock", "error", "domain", "access", "store", "compiler", "push", "oidc"]),
+    ("http", &["ids", "clock", "origin", "error", "domain", "access", "store", "oidc", "app"]),
     ("telemetry", &[]),
+    ("tls", &[]),
 ];
 
 /// Where siblings are blind to each other, and the modules that are for all of them.

@@ -3,9 +3,11 @@
 
 pub mod actor;
 pub mod authority;
+pub mod grants;
 pub mod matrix;
 pub mod password;
 pub mod permit;
+pub mod pkce;
 pub mod seal;
 pub mod throttle;
 pub mod token;

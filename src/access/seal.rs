@@ -8,6 +8,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hkdf::{HKDF_SHA256, Salt};
+use ring::hmac;
 
 use crate::error::{Error, Result};
 
@@ -15,6 +17,8 @@ use crate::error::{Error, Result};
 const KEY_BYTES: usize = 32;
 /// The format of what is sealed: this byte, the nonce, the ciphertext with its tag.
 const FORMAT: u8 = 1;
+/// The salt of keys that are derived.
+const DERIVATION: &[u8] = b"pinhole derived key";
 
 /// What a sealed secret is for: one cannot take the place of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub enum Purpose {
     Authority,
     /// A private key that signs access tokens.
     SigningKey,
+    /// What a browser keeps of a sign-in that is under way. It is not sealed but authenticated.
+    SignIn,
 }
 
 impl Purpose {
@@ -30,6 +36,7 @@ impl Purpose {
         match self {
             Self::Authority => b"authority",
             Self::SigningKey => b"signing key",
+            Self::SignIn => b"sign-in",
         }
     }
 }
@@ -99,6 +106,18 @@ impl SecretKey {
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let opened = self.aead.open_in_place(nonce, Aad::from(purpose.label()), &mut secret);
         Ok(opened.map_err(|_| wrong())?.to_vec())
+    }
+
+    /// A key of its own for a purpose, with which texts are authenticated (HKDF, RFC 5869; HMAC, RFC 2104). All
+    /// controllers of an installation derive the same.
+    ///
+    /// # Errors
+    /// [`Error::Internal`], which would be a defect.
+    pub fn derive(&self, purpose: Purpose) -> Result<hmac::Key> {
+        let extracted = Salt::new(HKDF_SHA256, DERIVATION).extract(&self.bytes);
+        let info = [purpose.label()];
+        let derived = extracted.expand(&info, hmac::HMAC_SHA256);
+        Ok(derived.map_err(|_| Error::Internal("no key can be derived".to_owned()))?.into())
     }
 
     fn of(bytes: [u8; KEY_BYTES]) -> Result<Self> {

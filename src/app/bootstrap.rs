@@ -111,6 +111,7 @@ async fn insert_administrator(
         id: UserId::generate(),
         tenant: provider,
         draft: UserDraft { username: name(FIRST_USERNAME)?, email: None, role, enabled: true },
+        identity: None,
         invited_until: None,
         version: Version::FIRST,
         created: stamp.clone(),

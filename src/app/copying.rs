@@ -255,6 +255,8 @@ fn failure(error: Error) -> Result<Outcome> {
         error @ (Error::Parameter { .. }
         | Error::Unauthenticated(_)
         | Error::Grant(_)
+        | Error::SignIn(_)
+        | Error::IssuerUnavailable(_)
         | Error::InUse { .. }
         | Error::TenantNotEmpty
         | Error::PublicationEnded

@@ -34,6 +34,7 @@ use crate::access::password::PasswordHasher;
 use crate::access::token::SigningKeys;
 use crate::clock::SharedClock;
 use crate::error::Result;
+use crate::oidc::RelyingParty;
 use crate::push::{Registry, Signals};
 use crate::store::Store;
 
@@ -61,6 +62,8 @@ pub struct AppState {
     pub gateway_url: Arc<str>,
     /// The proxies whose word is taken for where a request comes from.
     pub trusted_proxies: Arc<[IpAddr]>,
+    /// Signs people in with an outside issuer, if there is one.
+    pub oidc: Option<RelyingParty>,
     /// Requests that one access token may make in a minute; `None` is any number.
     pub rate_limit: Option<NonZeroU32>,
 }
@@ -83,6 +86,7 @@ impl AppState {
             gateways: Registry::default(),
             gateway_url,
             trusted_proxies: Arc::new([]),
+            oidc: None,
             rate_limit: None,
         })
     }

@@ -153,7 +153,7 @@ pub async fn delete(mut scope: Scope, kind: AccountKind, user: &Ref<UserId>, fin
     scope.tx.finish(finish).await
 }
 
-/// Refuses to lose the last one who can sign in and administer the provider.
+/// Refuses to lose the last one who can sign in and administer the provider, whatever becomes of an outside issuer.
 async fn keep_an_administrator(
     scope: &mut Scope,
     permit: &Permit<Administer>,
@@ -163,6 +163,7 @@ async fn keep_an_administrator(
     let counts = kind == AccountKind::Person
         && user.draft.role == Role::ServiceProviderAdministrator
         && user.draft.enabled
+        && user.identity.is_none()
         && user.invited_until.is_none();
     if counts && store::count_with_role(&mut scope.tx, permit, user.draft.role).await? <= 1 {
         return Err(Error::Forbidden("the provider's last administrator stays one"));
@@ -182,6 +183,7 @@ fn new_user(scope: &Scope, draft: UserDraft) -> User {
         id: UserId::generate(),
         tenant: scope.tenant.id,
         draft,
+        identity: None,
         invited_until: None,
         version: Version::FIRST,
         created: stamp.clone(),

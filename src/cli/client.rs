@@ -4,13 +4,22 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use pinhole::domain::kind::Kind;
-use reqwest::{Method, header};
+use pinhole::tls;
+use reqwest::{Method, RequestBuilder, header};
 use serde_json::Value;
+use tokio::time::sleep;
+use uuid::Uuid;
 
 use super::login::{Credential, Login, LoginSettings};
 
 /// How long an answer may take; the controller gives up before that.
 const TIMEOUT: Duration = Duration::from_secs(40);
+/// How often something is asked that gets no answer.
+const ATTEMPTS: u32 = 3;
+/// How long nothing is asked in between.
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
+/// What makes a repetition known.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The items of a page: the most that the API answers.
 const PER_PAGE: usize = 100;
 
@@ -25,11 +34,8 @@ pub(super) struct Client {
 impl Client {
     /// Signs in, unless there is a token already.
     pub(super) async fn sign_in(settings: &LoginSettings) -> anyhow::Result<Self> {
-        let Login { server, credential } = settings.resolve()?;
-        let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+        let Login { server, roots, credential } = settings.resolve()?;
+        let http = tls::client_builder().tls_certs_merge(roots).timeout(TIMEOUT).build()?;
         let token = match credential {
             Credential::Token(token) => token.reveal().to_owned(),
             Credential::Password { username, password } => {
@@ -55,8 +61,20 @@ impl Client {
         self.send(Method::GET, path, None, None).await
     }
 
+    /// Has something made, once: what got no answer is asked again with the same key, and then answered as the first
+    /// time.
     pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        self.send(Method::POST, path, None, Some(body)).await
+        let key = Uuid::now_v7().to_string();
+        let mut attempt = 1;
+        loop {
+            let request = self.request(Method::POST, path).header(IDEMPOTENCY_KEY, &key).json(body);
+            let sent = request.send().await;
+            if sent.is_ok() || attempt == ATTEMPTS {
+                return receive(sent, &self.server).await;
+            }
+            attempt += 1;
+            sleep(RETRY_PAUSE).await;
+        }
     }
 
     /// Replaces what there is, if it is still of that version.
@@ -90,6 +108,10 @@ impl Client {
         self.list(&format!("/v1/tenants/{tenant}/{}", kind.plural())).await
     }
 
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.server)).bearer_auth(&self.token)
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -97,8 +119,7 @@ impl Client {
         if_match: Option<&str>,
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
-        let mut request =
-            self.http.request(method, format!("{}{path}", self.server)).bearer_auth(&self.token);
+        let mut request = self.request(method, path);
         if let Some(tag) = if_match {
             request = request.header(header::IF_MATCH, tag);
         }

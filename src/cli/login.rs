@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
+use pinhole::tls;
+use reqwest::Certificate;
 use serde::Deserialize;
 
 /// Where `pinhole serve` listens unless it is told otherwise.
@@ -24,6 +26,9 @@ pub(crate) struct LoginSettings {
     /// The URL of the REST API.
     #[arg(long, env = "PINHOLE_SERVER", value_name = "URL")]
     server: Option<String>,
+    /// Certificates to trust beside the system's, PEM, when the API speaks TLS.
+    #[arg(long, env = "PINHOLE_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Who signs in; the password comes from PINHOLE_PASSWORD or the configuration.
     #[arg(long, env = "PINHOLE_USERNAME", value_name = "NAME")]
     username: Option<String>,
@@ -32,7 +37,7 @@ pub(crate) struct LoginSettings {
     /// An access token, instead of signing in.
     #[arg(long, env = "PINHOLE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     token: Option<Hidden>,
-    /// A file with `server`, `username` and `password` or `token`, of mode 0600; ~/.config/pinhole/client.toml if left
+    /// A file with `server`, `ca`, `username` and `password` or `token`, of mode 0600; ~/.config/pinhole/client.toml if left
     /// out.
     #[arg(long, env = "PINHOLE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -68,6 +73,7 @@ impl FromStr for Hidden {
 #[serde(deny_unknown_fields)]
 struct File {
     server: Option<String>,
+    ca: Option<PathBuf>,
     username: Option<String>,
     password: Option<Hidden>,
     token: Option<Hidden>,
@@ -86,6 +92,8 @@ pub(crate) enum Credential {
 #[derive(Debug, Clone)]
 pub(crate) struct Login {
     pub(crate) server: String,
+    /// Certificates to trust beside the system's.
+    pub(crate) roots: Vec<Certificate>,
     pub(crate) credential: Credential,
 }
 
@@ -97,6 +105,8 @@ impl LoginSettings {
     pub(crate) fn resolve(&self) -> anyhow::Result<Login> {
         let file = self.file()?;
         let server = self.server.clone().or(file.server).unwrap_or_else(|| DEFAULT_SERVER.to_owned());
+        let ca = self.ca.clone().or(file.ca);
+        let roots = ca.as_deref().map(tls::roots).transpose()?.unwrap_or_default();
         // What is said nearer by counts: a name in an argument is not signed in with the file's token.
         let (token, username, password) = match (&self.token, &self.username) {
             (Some(token), _) => (Some(token.clone()), None, None),
@@ -111,7 +121,7 @@ impl LoginSettings {
                  a configuration file"
             ),
         };
-        Ok(Login { server: server.trim_end_matches('/').to_owned(), credential })
+        Ok(Login { server: server.trim_end_matches('/').to_owned(), roots, credential })
     }
 
     fn file(&self) -> anyhow::Result<File> {
@@ -147,7 +157,7 @@ mod tests {
 
     fn settings(config: &Path) -> LoginSettings {
         let config = Some(config.to_owned());
-        LoginSettings { server: None, username: None, password: None, token: None, config }
+        LoginSettings { server: None, ca: None, username: None, password: None, token: None, config }
     }
 
     #[test]

@@ -10,6 +10,8 @@ use super::input::{self, Code, Report};
 
 /// The most characters of a name, and of a tag.
 pub const MAX_NAME_CHARS: usize = 63;
+/// The characters that [`Name::resembling`] leaves for a mark.
+pub const MAX_MARK_CHARS: usize = 9;
 /// The most characters of a description.
 pub const MAX_DESCRIPTION_CHARS: usize = 1024;
 /// The most tags of an object.
@@ -38,6 +40,22 @@ impl Name {
             return Err((Code::Format, rule.to_owned()));
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// The name that is closest to a text of somebody else's, such as an e-mail address. Room stays for
+    /// [`Name::marked`].
+    #[must_use]
+    pub fn resembling(text: &str) -> Option<Self> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let text = text.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+        let letters = text.chars().map(|c| if allowed(c) { c } else { '-' });
+        Self::parse(&letters.take(MAX_NAME_CHARS - MAX_MARK_CHARS).collect::<String>()).ok()
+    }
+
+    /// The name with a mark behind it, of at most [`MAX_MARK_CHARS`] with the hyphen before it.
+    #[must_use]
+    pub fn marked(&self, mark: &str) -> Option<Self> {
+        Self::parse(&format!("{self}-{mark}")).ok()
     }
 
     /// Decodes a name from JSON.

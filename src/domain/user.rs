@@ -16,6 +16,15 @@ use crate::ids::{TenantId, UserId};
 /// The most characters of an e-mail address, RFC 5321 section 4.5.3.1.
 pub const MAX_EMAIL_CHARS: usize = 254;
 
+/// What an outside issuer knows a person by, for ever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The issuer, a URL.
+    pub issuer: String,
+    /// The person, in the issuer's own words.
+    pub subject: String,
+}
+
 /// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
@@ -26,6 +35,9 @@ pub struct User {
     /// What an administrator says of the user. The name of a person is unique in the installation, that of a service
     /// account in its tenant, without regard to case.
     pub draft: UserDraft,
+    /// Who vouches for the person, instead of a password. Role and e-mail address are what the issuer says, anew with each
+    /// sign-in.
+    pub identity: Option<Identity>,
     /// Until when an invitation can be accepted, which it was not yet.
     pub invited_until: Option<Timestamp>,
     /// How often the user was saved.
@@ -39,7 +51,7 @@ pub struct User {
 /// What kind of user it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccountKind {
-    /// One who signs in with a password.
+    /// One who signs in with a password, or whom an outside issuer vouches for.
     Person,
     /// A program, which signs in with a client id and a secret.
     ServiceAccount,
@@ -163,16 +175,23 @@ impl UserDraft {
 
 fn decode_email(value: &Value, report: &mut Report) -> Option<String> {
     let text = input::string(value, report)?;
-    let shaped = text
-        .split_once('@')
-        .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
-    if !shaped || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        report.error(Code::Format, "is to be an e-mail address");
-        return None;
-    }
     if text.chars().count() > MAX_EMAIL_CHARS {
         report.error(Code::Length, format!("is longer than {MAX_EMAIL_CHARS} characters"));
         return None;
     }
+    if !is_email(text) {
+        report.error(Code::Format, "is to be an e-mail address");
+        return None;
+    }
     Some(text.to_owned())
+}
+
+/// Whether a text has the shape of an e-mail address, and is none too long.
+#[must_use]
+pub fn is_email(text: &str) -> bool {
+    let shaped = text
+        .split_once('@')
+        .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
+    let clean = !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    shaped && clean && text.chars().count() <= MAX_EMAIL_CHARS
 }

@@ -157,6 +157,12 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
             respond(operation, "404", "Absent, hidden, or another tenant's");
         }
     }
+    if path.ends_with("/oidc/start") || path.ends_with("/oidc/callback") {
+        respond(operation, "404", "There is no issuer to sign in with");
+    }
+    if path.ends_with("/oidc/callback") {
+        respond(operation, "403", "The issuer's person has no place here");
+    }
     if matches!(method, Method::Post | Method::Put | Method::Patch | Method::Delete) && signed_in {
         if path.ends_with("/cancel") {
             respond(
@@ -194,7 +200,8 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
         respond(operation, "429", "Too many requests, or too many sign-ins at once; see Retry-After");
     }
     respond(operation, "500", "An error of the server");
-    respond(operation, "503", "The database does not answer; see Retry-After");
+    let what = if path.contains("/oidc") { "The database or the issuer" } else { "The database" };
+    respond(operation, "503", &format!("{what} does not answer; see Retry-After"));
 }
 
 /// Says of a text in the query what Postgres says of every text.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::etag;
 use super::v1::NamedView;
 use crate::domain::input::FieldError;
-use crate::error::{Error, GrantRefusal, Unauthenticated};
+use crate::error::{Error, GrantRefusal, SignInFailure, Unauthenticated};
 
 /// When a caller that was turned away for want of room or of a database may come back.
 const RETRY_AFTER_S: &str = "2";
@@ -175,7 +175,9 @@ impl Problem {
 
     fn grant(refusal: GrantRefusal) -> Self {
         let code = match refusal {
-            GrantRefusal::WrongPassword | GrantRefusal::BadRefreshToken => "invalid_grant",
+            GrantRefusal::WrongPassword | GrantRefusal::BadRefreshToken | GrantRefusal::BadCode => {
+                "invalid_grant"
+            }
             GrantRefusal::WrongClient => "invalid_client",
             GrantRefusal::UnsupportedGrantType => "unsupported_grant_type",
             GrantRefusal::BadRequest => "invalid_request",
@@ -184,6 +186,19 @@ impl Problem {
             Self::new(StatusCode::BAD_REQUEST, "grant-refused", "No token is given", refusal.to_string());
         problem.0.error = Some(code);
         problem
+    }
+
+    fn sign_in(failure: SignInFailure) -> Self {
+        match failure {
+            SignInFailure::NoAttempt | SignInFailure::IssuerRefused | SignInFailure::IssuerAnswer => {
+                let title = "The sign-in failed";
+                Self::new(StatusCode::BAD_REQUEST, "sign-in-failed", title, failure.to_string())
+            }
+            SignInFailure::NotGranted => {
+                let title = "No place for you";
+                Self::new(StatusCode::FORBIDDEN, "sign-in-refused", title, failure.to_string())
+            }
+        }
     }
 
     fn unauthenticated(why: Unauthenticated) -> Self {
@@ -220,6 +235,19 @@ impl From<Error> for Problem {
             ),
             Error::Unauthenticated(why) => Self::unauthenticated(why),
             Error::Grant(refusal) => Self::grant(refusal),
+            Error::SignIn(failure) => Self::sign_in(failure),
+            Error::IssuerUnavailable(text) => {
+                let detail = "the issuer that signs you in does not answer; try again";
+                let mut problem = Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "issuer-unavailable",
+                    "The issuer is unavailable",
+                    detail,
+                )
+                .header(header::RETRY_AFTER, RETRY_AFTER_S);
+                problem.0.internal = Some(text);
+                problem
+            }
             Error::Forbidden(detail) => Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail),
             Error::NotFound => {
                 let detail = "there is nothing here, or nothing that you can see";

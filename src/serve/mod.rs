@@ -2,6 +2,7 @@
 
 pub(crate) mod database;
 mod embedded;
+mod https;
 mod secret_key;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use pinhole::app::bootstrap::FirstLogin;
 use pinhole::app::keys::{self, Rotation};
 use pinhole::clock::SystemClock;
 use pinhole::http::{self, Gate};
+use pinhole::oidc::{self, PublicUrl, RelyingParty};
 use pinhole::push::{Push, PushSettings};
 use pinhole::store::Store;
 use tokio::net::TcpListener;
@@ -27,6 +29,7 @@ use tokio::time::timeout;
 
 use self::database::Database;
 use self::embedded::Embedded;
+use self::https::{Certificate, Files, Https};
 use crate::settings::{DatabaseSettings, KeySettings, ServeSettings};
 use crate::{print, secret_file};
 
@@ -94,21 +97,30 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let data_dir = settings.database.data_dir()?;
     let (ready_line, grpc_address) = (listeners.ready_line(), listeners.grpc_address);
+    let issuer = listeners.issuer(settings)?;
     let gateway_url = listeners.gateway_url(settings);
     let (stop_http, http_stopped) = stop_channel();
     let (stop_push, push_stopped) = stop_channel();
     let gate = Gate::default();
     let mut servers = JoinSet::new();
-    let router = gate.router().into_make_service_with_connect_info::<SocketAddr>();
-    servers.spawn(async move {
-        axum::serve(listeners.http, router)
-            .with_graceful_shutdown(http_stopped)
-            .await
-            .context("the REST API failed")
-    });
+    let mut helpers = JoinSet::new();
+    match listeners.certificate {
+        None => {
+            let router = gate.router().into_make_service_with_connect_info::<SocketAddr>();
+            let server = axum::serve(listeners.http, router).with_graceful_shutdown(http_stopped);
+            servers.spawn(async move { server.await.context("the REST API failed") });
+        }
+        Some(certificate) => {
+            let router = https::secured(gate.router()).into_make_service_with_connect_info::<https::Peer>();
+            let https = Https::accept(listeners.http, &certificate)?;
+            let server = axum::serve(https, router).with_graceful_shutdown(http_stopped);
+            servers.spawn(async move { server.await.context("the REST API failed") });
+            servers.spawn(async move { certificate.keep().await.context("no signals") });
+        }
+    }
 
     let (state, secret_key) = tokio::select! {
-        state = prepare(settings, database, gateway_url) => state?,
+        state = prepare(settings, database, gateway_url, issuer) => state?,
         ended = servers.join_next() => return fault(ended),
         () = signals.received() => return Ok(()),
     };
@@ -124,7 +136,6 @@ async fn serve(
         push.serve(listeners.grpc, push_stopped).await.context("the listener for gateways failed")
     });
     let (store, clock, keys) = (state.store.clone(), state.clock.clone(), state.keys.clone());
-    let mut helpers = JoinSet::new();
     helpers.spawn(keys::keep(store, clock, secret_key, keys));
     gate.open(http::router(state.clone()));
     let embedded = Embedded::start(&state, &settings.embedded, &data_dir, grpc_address).await;
@@ -149,6 +160,7 @@ async fn prepare(
     settings: &ServeSettings,
     database: &Database,
     gateway_url: String,
+    issuer: Option<(oidc::Settings, PublicUrl)>,
 ) -> anyhow::Result<(AppState, SecretKey)> {
     let store = Store::connect_lazily(database.options.clone());
     let announce = |login: &FirstLogin| announce(login, settings.first_login_file.as_deref());
@@ -157,6 +169,8 @@ async fn prepare(
     let mut state = AppState::new(store, Arc::new(SystemClock), started.keys, started.authority)?;
     state.gateway_url = gateway_url.into();
     state.rate_limit = NonZeroU32::new(settings.rate_limit);
+    let party = issuer.map(|(issuer, origin)| RelyingParty::new(issuer, origin, &secret_key)).transpose();
+    state.oidc = party.context("the issuer cannot be used")?;
     state.trusted_proxies = settings.trusted_proxies.clone().into();
     Ok((state, secret_key))
 }
@@ -193,6 +207,8 @@ struct Listeners {
     grpc: TcpListener,
     http_address: SocketAddr,
     grpc_address: SocketAddr,
+    /// What the REST API presents, unless it does without TLS.
+    certificate: Option<Certificate>,
 }
 
 impl Listeners {
@@ -203,7 +219,10 @@ impl Listeners {
         };
         let (http, grpc) = (bind(settings.listen).await?, bind(settings.grpc_listen).await?);
         let (http_address, grpc_address) = (http.local_addr()?, grpc.local_addr()?);
-        Ok(Self { http, grpc, http_address, grpc_address })
+        let files = settings.tls_certificate.clone().zip(settings.tls_key.clone());
+        let load = |(certificate, key)| Certificate::load(Files { certificate, key });
+        let certificate = files.map(load).transpose()?;
+        Ok(Self { http, grpc, http_address, grpc_address, certificate })
     }
 
     /// What gateways are told to connect to.
@@ -214,8 +233,22 @@ impl Listeners {
             .unwrap_or_else(|| format!("https://{}", embedded::reachable(self.grpc_address)))
     }
 
+    /// The issuer to sign in with, if there is one, and where it sends browsers back to.
+    fn issuer(&self, settings: &ServeSettings) -> anyhow::Result<Option<(oidc::Settings, PublicUrl)>> {
+        let Some(file) = &settings.oidc else { return Ok(None) };
+        let issuer = oidc::Settings::load(file).context("PINHOLE_OIDC")?;
+        let here = || format!("{}://{}", self.scheme(), embedded::reachable(self.http_address));
+        let url = settings.public_url.clone().unwrap_or_else(here);
+        Ok(Some((issuer, PublicUrl::parse(&url).context("PINHOLE_PUBLIC_URL")?)))
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.certificate.is_some() { "https" } else { "http" }
+    }
+
     fn ready_line(&self) -> String {
-        format!("ready http=http://{} grpc=https://{}\n", self.http_address, self.grpc_address)
+        let scheme = self.scheme();
+        format!("ready http={scheme}://{} grpc=https://{}\n", self.http_address, self.grpc_address)
     }
 }
 

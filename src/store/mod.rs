@@ -8,8 +8,10 @@
 pub mod appliances;
 pub mod audit;
 pub mod authorities;
+pub mod credentials;
 mod error;
 pub mod idempotency;
+pub mod identities;
 pub mod objects;
 pub mod once;
 pub mod postgres;

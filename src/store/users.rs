@@ -8,7 +8,7 @@ use super::Store;
 use super::error::violates;
 use super::objects::like_pattern;
 use super::tenants::{self, TenantRow};
-use super::tx::{SystemTx, TenantTx, Visit};
+use super::tx::{TenantTx, Visit};
 use crate::access::actor::Actor;
 use crate::access::password::StoredHash;
 use crate::access::permit::{Administer, Permit};
@@ -20,14 +20,15 @@ use crate::domain::page::{ListQuery, Page, Sort};
 use crate::domain::reference::Ref;
 use crate::domain::role::Role;
 use crate::domain::tenant::Tenant;
-use crate::domain::user::{AccountKind, User, UserDraft};
+use crate::domain::user::{AccountKind, Identity, User, UserDraft};
 use crate::domain::version::Version;
 use crate::error::{Error, Result};
 use crate::ids::{TenantId, UserId};
 
 const NAMES_TAKEN: [&str; 2] = ["users_name_taken", "users_account_taken"];
 const COLUMNS: &str = "id, tenant_id, username, email, role, disabled_at IS NULL AS enabled, \
-                       invitation_expires_at, version, created_at, created_by, updated_at, updated_by";
+                       identity_issuer, identity_subject, invitation_expires_at, version, created_at, created_by, \
+                       updated_at, updated_by";
 
 /// What a new user gets in with.
 #[derive(Debug)]
@@ -48,6 +49,8 @@ struct UserRow {
     email: Option<String>,
     role: String,
     enabled: bool,
+    identity_issuer: Option<String>,
+    identity_subject: Option<String>,
     invitation_expires_at: Option<Timestamp>,
     version: i64,
     created_at: Timestamp,
@@ -61,6 +64,8 @@ impl TryFrom<UserRow> for User {
 
     fn try_from(row: UserRow) -> Result<Self> {
         let broken = || Error::Internal(format!("the stored user {} does not parse", row.id));
+        let identity = row.identity_issuer.zip(row.identity_subject);
+        let identity = identity.map(|(issuer, subject)| Identity { issuer, subject });
         Ok(Self {
             id: row.id,
             tenant: row.tenant_id,
@@ -70,6 +75,7 @@ impl TryFrom<UserRow> for User {
                 role: Role::parse(&row.role).ok_or_else(broken)?,
                 enabled: row.enabled,
             },
+            identity,
             invited_until: row.invitation_expires_at,
             version: Version::new(row.version).ok_or_else(broken)?,
             created: Stamp { at: row.created_at, by: row.created_by.map(|by| by.0) },
@@ -131,117 +137,6 @@ pub async fn enter(store: &Store, visit: &Visit<'_>) -> Result<Admission> {
 /// The role that a word from the database stands for.
 pub(super) fn known_role(word: &str) -> Result<Role> {
     Role::parse(word).ok_or_else(|| Error::Internal(format!("there is no role {word}")))
-}
-
-/// What sign-in compares with: the person of a name who has a password and is not disabled, whatever the tenant,
-/// unless that is suspended.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn credentials(
-    tx: &mut SystemTx,
-    username: &Name,
-) -> Result<Option<(UserId, TenantId, StoredHash)>> {
-    let row: Option<(UserId, TenantId, String)> = sqlx::query_as(
-        "SELECT u.id, u.tenant_id, u.password_hash
-             FROM users u JOIN tenants t ON t.id = u.tenant_id AND t.suspended_at IS NULL
-             WHERE u.username_key = $1 AND u.kind = 'person' AND u.disabled_at IS NULL
-               AND u.password_hash IS NOT NULL",
-    )
-    .bind(username.key())
-    .fetch_optional(tx.connection())
-    .await?;
-    Ok(row.map(|(user, tenant, hash)| (user, tenant, StoredHash::from_stored(hash))))
-}
-
-/// The tenant of the service account that has a secret and is not disabled.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn service_account(
-    tx: &mut SystemTx,
-    account: UserId,
-    secret: SecretHash,
-) -> Result<Option<TenantId>> {
-    Ok(sqlx::query_scalar(
-        "SELECT u.tenant_id FROM users u JOIN tenants t ON t.id = u.tenant_id AND t.suspended_at IS NULL
-         WHERE u.id = $1 AND u.kind = 'service_account' AND u.secret_hash = $2 AND u.disabled_at IS NULL",
-    )
-    .bind(account)
-    .bind(secret.as_bytes())
-    .fetch_optional(tx.connection())
-    .await?)
-}
-
-/// The person whom an invitation is for, by name, while it can be accepted.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn invited(tx: &mut SystemTx, invitation: SecretHash, now: Timestamp) -> Result<Option<Name>> {
-    let name: Option<String> = sqlx::query_scalar(
-        "SELECT username FROM users
-         WHERE invitation_hash = $1 AND invitation_expires_at > $2 AND disabled_at IS NULL",
-    )
-    .bind(invitation.as_bytes())
-    .bind(now)
-    .fetch_optional(tx.connection())
-    .await?;
-    Ok(name.and_then(|name| Name::parse(&name).ok()))
-}
-
-/// Uses an invitation up: the person has a password from now on. Says whether the invitation was good.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn accept(
-    tx: &mut SystemTx,
-    invitation: SecretHash,
-    password: &StoredHash,
-    now: Timestamp,
-) -> Result<bool> {
-    let updated = sqlx::query(
-        "UPDATE users SET password_hash = $2, invitation_hash = NULL, invitation_expires_at = NULL
-         WHERE invitation_hash = $1 AND invitation_expires_at > $3 AND disabled_at IS NULL",
-    )
-    .bind(invitation.as_bytes())
-    .bind(password.as_str())
-    .bind(now)
-    .execute(tx.connection())
-    .await?;
-    Ok(updated.rows_affected() > 0)
-}
-
-/// The name and the password of a person.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn password(tx: &mut SystemTx, user: UserId) -> Result<Option<(Name, StoredHash)>> {
-    let row: Option<(String, String)> = sqlx::query_as(
-        "SELECT username, password_hash FROM users WHERE id = $1 AND password_hash IS NOT NULL",
-    )
-    .bind(user)
-    .fetch_optional(tx.connection())
-    .await?;
-    Ok(row.and_then(|(name, hash)| Some((Name::parse(&name).ok()?, StoredHash::from_stored(hash)))))
-}
-
-/// Gives a person another password, if the one that was compared with is still the one.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn set_password(
-    tx: &mut SystemTx,
-    user: UserId,
-    old: &StoredHash,
-    new: &StoredHash,
-) -> Result<bool> {
-    let updated = sqlx::query("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
-        .bind(user)
-        .bind(old.as_str())
-        .bind(new.as_str())
-        .execute(tx.connection())
-        .await?;
-    Ok(updated.rows_affected() > 0)
 }
 
 /// Lists the users of the tenant, of one kind.

@@ -18,6 +18,7 @@ mod lists;
 mod master_profiles;
 mod matrix;
 mod model;
+mod oidc;
 mod openapi;
 mod permission_defaults;
 mod permissions;

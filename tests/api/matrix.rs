@@ -21,8 +21,11 @@ const ROLES: [(&str, &str); 4] = [
 const PERMISSIONS: [&str; 4] = ["(default)", "edit", "read", "hide"];
 
 /// Operations that no role is refused, because they need no role: signing in, and what is one's own. May only shrink.
-const WITHOUT_ROLES: [&str; 8] = [
+const WITHOUT_ROLES: [&str; 11] = [
     "post /v1/auth/token",
+    "get /v1/auth/oidc",
+    "get /v1/auth/oidc/start",
+    "get /v1/auth/oidc/callback",
     "get /v1/auth/me",
     "post /v1/auth/invitations",
     "put /v1/auth/password",

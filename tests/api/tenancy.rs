@@ -53,8 +53,15 @@ async fn the_provider_acts_on_an_enterprise_through_the_path() {
 }
 
 /// Every table with rows of a tenant, and what is expected of the others.
-const TABLES_WITHOUT_TENANT: [&str; 6] =
-    ["_sqlx_migrations", "refresh_tokens", "authorities", "signing_keys", "login_failures", "replicas"];
+const TABLES_WITHOUT_TENANT: [&str; 7] = [
+    "_sqlx_migrations",
+    "refresh_tokens",
+    "authorities",
+    "signing_keys",
+    "login_failures",
+    "replicas",
+    "sign_in_attempts",
+];
 
 async fn tables(connection: &mut PgConnection) -> Vec<String> {
     sqlx::query_scalar(

@@ -147,32 +147,41 @@ impl Controller {
         }
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.process.id().unwrap().cast_signed())
+    }
+
     /// Sends it a signal and waits for its end.
     pub(crate) async fn end(mut self, signal: Signal) -> ExitStatus {
-        let pid = Pid::from_raw(self.process.id().unwrap().cast_signed());
-        kill(pid, signal).unwrap();
+        kill(self.pid(), signal).unwrap();
         timeout(PATIENCE, self.process.wait()).await.expect("it does not end").unwrap()
     }
 
     /// Asks without a token.
     pub(crate) async fn status(&self, path: &str) -> reqwest::Response {
-        reqwest::get(format!("{}{path}", self.http)).await.unwrap()
+        web().get(format!("{}{path}", self.http)).send().await.unwrap()
     }
 
     /// Sends a form without a token.
     pub(crate) async fn form(&self, path: &str, fields: &[(&str, &str)]) -> reqwest::Response {
-        reqwest::Client::new().post(format!("{}{path}", self.http)).form(fields).send().await.unwrap()
+        web().post(format!("{}{path}", self.http)).form(fields).send().await.unwrap()
     }
 
     /// Signs in.
     pub(crate) async fn sign_in(&self, login: &(String, String)) -> Client {
         let form = [("grant_type", "password"), ("username", &login.0), ("password", &login.1)];
-        let request = reqwest::Client::new().post(format!("{}/v1/auth/token", self.http)).form(&form);
+        let request = web().post(format!("{}/v1/auth/token", self.http)).form(&form);
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         let tokens: Value = response.json().await.unwrap();
         Client { http: self.http.clone(), token: tokens["access_token"].as_str().unwrap().to_owned() }
     }
+}
+
+/// A client without a name.
+pub(crate) fn web() -> reqwest::Client {
+    pinhole::tls::client_builder().build().unwrap()
 }
 
 /// A signed-in user of the API.
@@ -195,7 +204,7 @@ impl Client {
 
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> reqwest::Response {
         let url = format!("{}/v1/tenants/provider/{path}", self.http);
-        let request = reqwest::Client::new().request(method, url).bearer_auth(&self.token);
+        let request = web().request(method, url).bearer_auth(&self.token);
         let request = match body {
             Some(body) => request.json(body),
             None => request,
@@ -218,7 +227,7 @@ impl Client {
     /// Changes whatever version there is by a merge patch.
     pub(crate) async fn change(&self, path: &str, patch: &Value) {
         let url = format!("{}/v1/tenants/provider/{path}", self.http);
-        let request = reqwest::Client::new().patch(url).bearer_auth(&self.token).header("if-match", "*");
+        let request = web().patch(url).bearer_auth(&self.token).header("if-match", "*");
         let response = request.json(patch).send().await.unwrap();
         assert_eq!(response.status(), 200, "{path}: {}", response.text().await.unwrap());
     }

@@ -15,6 +15,8 @@ mod private;
 mod publish;
 mod replicas;
 mod secrets;
+mod secured;
+mod tls;
 
 use std::time::Duration;
 

@@ -14,5 +14,6 @@ pub(super) use self::caller::Caller;
 pub(super) use self::path::{ObjectPath, PublicationPath, SessionPath, TenantPath, UserPath, VersionPath};
 pub(super) use self::precondition::{IfMatch, IfNoneMatch};
 pub(super) use self::query::{
-    After, Against, AuditParameters, FlowQuery, List, NoQuery, ObjectList, Pages, Removal, TenantList, Write,
+    After, Against, AuditParameters, FlowQuery, List, NoQuery, ObjectList, Pages, Removal, SentBack, SignIn,
+    TenantList, Write,
 };

@@ -1,8 +1,11 @@
 //! Query parameters; one that does not exist is an error, since what was meant by it would not happen.
 
+use std::num::NonZeroU16;
+
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 
+use crate::access::pkce::Challenge;
 use crate::app::AppState;
 use crate::app::tenants::Extent;
 use crate::domain::audit::AuditQuery;
@@ -12,6 +15,7 @@ use crate::domain::tenant::TenantState;
 use crate::domain::version::Version;
 use crate::error::Error;
 use crate::http::problem::{Problem, Result};
+use crate::oidc::{Callback, Target};
 use crate::store::tx::Finish;
 
 /// The parameters of a list.
@@ -64,6 +68,14 @@ const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
 /// The highest number to go on after: what the document says, since many a client has no higher one.
 const MAX_AFTER: u64 = i64::MAX.unsigned_abs();
+
+/// What begins a sign-in with an outside issuer.
+#[derive(Debug)]
+pub(in crate::http) struct SignIn(pub(in crate::http) Challenge, pub(in crate::http) Target);
+
+/// What an issuer sends a browser back with. It may send more, which is nothing to us.
+#[derive(Debug)]
+pub(in crate::http) struct SentBack(pub(in crate::http) Callback);
 
 /// No parameters.
 #[derive(Debug)]
@@ -206,6 +218,42 @@ impl FromRequestParts<AppState> for Against {
         }
         let missing = || bad("against".to_owned(), "is to be the number of a version");
         against.map(Self).ok_or_else(missing)
+    }
+}
+
+impl FromRequestParts<AppState> for SignIn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
+        let (mut challenge, mut method, mut port) = (None, None, None);
+        for (name, value) in parameters(parts)? {
+            let slot = match name.as_str() {
+                "code_challenge" => &mut challenge,
+                "code_challenge_method" => &mut method,
+                "loopback_port" => &mut port,
+                _ => return Err(unknown(name)),
+            };
+            if slot.replace(value).is_some() {
+                return Err(bad(name, "is given twice"));
+            }
+        }
+        if method.as_deref() != Some("S256") {
+            return Err(bad("code_challenge_method".to_owned(), "is to be S256"));
+        }
+        let challenge = challenge.as_deref().and_then(Challenge::parse);
+        let wrong = || bad("code_challenge".to_owned(), "is to be the base64url of a SHA-256");
+        let port = port.map(|port| port.parse::<NonZeroU16>()).transpose();
+        let port = port.map_err(|_| bad("loopback_port".to_owned(), "is to be from 1 to 65535"))?;
+        Ok(Self(challenge.ok_or_else(wrong)?, port.map_or(Target::Page, Target::Loopback)))
+    }
+}
+
+impl FromRequestParts<AppState> for SentBack {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
+        let callback = Callback::parse(&parameters(parts)?);
+        Ok(Self(callback.map_err(|(parameter, detail)| Error::Parameter { parameter, detail })?))
     }
 }
 

@@ -24,7 +24,7 @@ const fn entry(slug: &'static str, status: u16, meaning: &'static str) -> Entry 
 }
 
 /// Every type of problem that there is. A test finds those that are missing.
-const CATALOGUE: [Entry; 25] = [
+const CATALOGUE: [Entry; 28] = [
     entry(
         "answer-not-kept",
         409,
@@ -59,6 +59,11 @@ const CATALOGUE: [Entry; 25] = [
         "Fields of the body are wrong or unknown. The member errors has all of them, each with its JSON pointer.",
     ),
     entry(
+        "issuer-unavailable",
+        503,
+        "The issuer that signs people in does not answer, or not as an issuer does. Try again after the time in Retry-After; the server's log says why.",
+    ),
+    entry(
         "key-in-use",
         409,
         "A request with this Idempotency-Key is under way. Try again after the time in Retry-After; you will be given its answer.",
@@ -90,6 +95,16 @@ const CATALOGUE: [Entry; 25] = [
         "publication-ended",
         409,
         "Every appliance of the publication has applied or rejected its revision already.",
+    ),
+    entry(
+        "sign-in-failed",
+        400,
+        "The sign-in with the issuer came to nothing: it was begun in another browser, was finished before or took too long, or the issuer did not sign the person in, or its answer is not acceptable. Begin again.",
+    ),
+    entry(
+        "sign-in-refused",
+        403,
+        "The issuer knows the person, and this installation has no place for that person, or not now. An administrator can say why.",
     ),
     entry(
         "sign-in-throttled",

@@ -19,7 +19,7 @@ const SILENT: [(&str, &str); 1] =
     [("post /v1/tenants/{tenant}/publications/preview", "shows what would be published")];
 
 /// Tables whose changes are not audited, and why.
-const UNAUDITED: [(&str, &str); 14] = [
+const UNAUDITED: [(&str, &str); 15] = [
     ("_sqlx_migrations", "the schema's own"),
     ("appliance_states", "what gateways report; what they are to run comes with the publication"),
     ("audit_entries", "the audit itself"),
@@ -33,6 +33,7 @@ const UNAUDITED: [(&str, &str); 14] = [
     ("refresh_tokens", "stands in the session's entry"),
     ("replicas", "which controllers are there; no tenant's"),
     ("revisions", "follows from the publication"),
+    ("sign_in_attempts", "for ten minutes; the sign-in that comes of one has an entry of its own"),
     ("signing_keys", "the installation's, and no tenant's"),
 ];
 

@@ -91,7 +91,7 @@ impl Api {
     pub async fn sign_in(base: &str, login: &Login) -> anyhow::Result<Self> {
         let Login { username, password } = login;
         // The API is on this host, whatever proxies the user has.
-        let client = Client::builder().no_proxy().build()?;
+        let client = crate::http_client().no_proxy().build()?;
         let form =
             [("grant_type", "password"), ("username", username.as_str()), ("password", password.as_str())];
         let response = client.post(format!("{base}/v1/auth/token")).form(&form).send().await?;

@@ -1,5 +1,6 @@
 //! Signing in, and who is signed in.
 
+mod oidc;
 mod view;
 
 use axum::Json;
@@ -24,6 +25,7 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(me))
         .routes(routes!(accept))
         .routes(routes!(change_password))
+        .merge(oidc::routes())
 }
 
 /// The endpoint under `/.well-known`.
@@ -31,7 +33,8 @@ pub(in crate::http) fn well_known_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(jwks))
 }
 
-/// Gives tokens for a password, a refresh token, or the id and the secret of a service account (OAuth 2.0). A refresh token is good once.
+/// Gives tokens (OAuth 2.0) for a password, a refresh token, the id and the secret of a service account, or the one-time
+/// code of a sign-in with an outside issuer. A refresh token is good once, and so is a code.
 #[utoipa::path(post, path = "/token", tag = "auth", operation_id = "create_token", security(()),
     request_body(content = GrantInput, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "Tokens", body = TokenView)))]
@@ -52,6 +55,10 @@ async fn token(
         "client_credentials" => {
             let secret = Secret::presented(field(&fields, "client_secret")?);
             auth::client_grant(&state, field(&fields, "client_id")?, &secret, address).await?
+        }
+        "authorization_code" => {
+            let code = Secret::presented(field(&fields, "code")?);
+            auth::oidc::code_grant(&state, &code, field(&fields, "code_verifier")?).await?
         }
         _ => return Err(Error::Grant(GrantRefusal::UnsupportedGrantType).into()),
     };

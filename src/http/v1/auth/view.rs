@@ -8,6 +8,10 @@ use crate::app::auth::Tokens;
 use crate::domain::role::Role;
 use crate::domain::tenant::Tenant;
 use crate::ids::{TenantId, UserId};
+use crate::oidc::RelyingParty;
+
+/// Where a sign-in with an outside issuer begins.
+const START_PATH: &str = "/v1/auth/oidc/start";
 
 /// A grant, as a form.
 #[derive(Debug, ToSchema)]
@@ -29,6 +33,12 @@ pub(super) struct GrantInput {
     /// With `client_credentials`.
     #[schema(nullable = false, format = Password)]
     client_secret: Option<String>,
+    /// With `authorization_code`: what `/v1/auth/oidc/callback` sent the browser on with.
+    #[schema(nullable = false)]
+    code: Option<String>,
+    /// With `authorization_code`: whose SHA-256 was the `code_challenge` (RFC 7636).
+    #[schema(nullable = false, min_length = 43, max_length = 128)]
+    code_verifier: Option<String>,
 }
 
 /// What accepts an invitation.
@@ -59,6 +69,40 @@ pub(super) enum GrantType {
     Password,
     RefreshToken,
     ClientCredentials,
+    AuthorizationCode,
+}
+
+/// The ways to sign in with an outside issuer: none, or one.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SignIns {
+    #[schema(max_items = 1)]
+    items: Vec<SignInView>,
+}
+
+/// A way to sign in.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SignIn)]
+struct SignInView {
+    #[schema(example = "https://login.example.com")]
+    issuer: String,
+    /// What people call it.
+    #[schema(example = "Example Corp")]
+    title: String,
+    /// Where a browser is sent, with `code_challenge` and `code_challenge_method`.
+    #[schema(example = "/v1/auth/oidc/start")]
+    start: &'static str,
+}
+
+impl SignIns {
+    /// The view of what there is.
+    pub(super) fn new(party: Option<&RelyingParty>) -> Self {
+        let view = |party: &RelyingParty| SignInView {
+            issuer: party.issuer().to_owned(),
+            title: party.title().to_owned(),
+            start: START_PATH,
+        };
+        Self { items: party.into_iter().map(view).collect() }
+    }
 }
 
 /// Tokens.

@@ -21,6 +21,9 @@ pub(super) struct User {
     role: Role,
     /// Whether the user can sign in.
     enabled: bool,
+    /// Who vouches for the user, in place of a password; `null` for a user of our own.
+    #[schema(required = true)]
+    identity: Option<Identity>,
     /// Until when an invitation can be accepted; `null` when there is none, or it was accepted.
     #[schema(required = true)]
     invited_until: Option<DateTime<Utc>>,
@@ -34,6 +37,16 @@ pub(super) struct User {
     updated_by: Option<By>,
 }
 
+/// What an outside issuer knows a user by.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UserIdentity)]
+struct Identity {
+    #[schema(example = "https://login.example.com")]
+    issuer: String,
+    #[schema(example = "248289761001")]
+    subject: String,
+}
+
 impl From<user::User> for User {
     fn from(user: user::User) -> Self {
         Self {
@@ -42,6 +55,9 @@ impl From<user::User> for User {
             email: user.draft.email,
             role: user.draft.role,
             enabled: user.draft.enabled,
+            identity: user
+                .identity
+                .map(|identity| Identity { issuer: identity.issuer, subject: identity.subject }),
             invited_until: user.invited_until,
             version: user.version,
             created_at: user.created.at,

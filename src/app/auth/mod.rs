@@ -1,5 +1,7 @@
 //! Signing in and staying signed in.
 
+pub mod oidc;
+
 use std::net::IpAddr;
 
 use serde_json::Value;
@@ -17,7 +19,7 @@ use crate::ids::{SessionId, TenantId, UserId};
 use crate::store::sessions::{self, NewSession, Redemption};
 use crate::store::throttle::{self as attempts, Turn};
 use crate::store::tx::Finish;
-use crate::store::{audit, users};
+use crate::store::{audit, credentials};
 
 /// What a successful grant gives.
 #[derive(Debug)]
@@ -45,7 +47,7 @@ pub async fn password_grant(
     let found = match Name::parse(username) {
         Ok(username) => {
             let mut tx = state.store.system_tx().await?;
-            let found = users::credentials(&mut tx, &username).await?;
+            let found = credentials::by_name(&mut tx, &username).await?;
             tx.commit().await?;
             found
         }
@@ -129,7 +131,7 @@ pub async fn client_grant(
     let refused = || Error::Grant(GrantRefusal::WrongClient);
     let user: UserId = client_id.parse().map_err(|_| refused())?;
     let mut tx = state.store.system_tx().await?;
-    let Some(tenant) = users::service_account(&mut tx, user, secret.hash()).await? else {
+    let Some(tenant) = credentials::service_account(&mut tx, user, secret.hash()).await? else {
         audit::failed_sign_in(&mut tx, Some(user)).await?;
         tx.commit().await?;
         return Err(refused());
@@ -155,13 +157,13 @@ pub async fn accept_invitation(state: &AppState, document: &Value) -> Result<()>
         accepted.ok_or_else(|| Error::Invalid(std::mem::take(&mut report).into_errors()))?;
     let (hash, now) = (invitation.hash(), state.clock.now());
     let mut tx = state.store.system_tx().await?;
-    let invited = users::invited(&mut tx, hash, now).await?.ok_or_else(no_invitation)?;
+    let invited = credentials::invited(&mut tx, hash, now).await?.ok_or_else(no_invitation)?;
     tx.commit().await?;
     let password = report.within("password", |report| password.check(&invited, report));
     let password = password.ok_or_else(|| Error::Invalid(report.into_errors()))?;
     let password = state.passwords.hash(password).await?;
     let mut tx = state.store.system_tx().await?;
-    if !users::accept(&mut tx, hash, &password, now).await? {
+    if !credentials::accept(&mut tx, hash, &password, now).await? {
         return Err(no_invitation());
     }
     tx.commit().await
@@ -181,9 +183,10 @@ pub async fn change_password(state: &AppState, claims: &Claims, document: &Value
     let PasswordChange { current, new } =
         change.ok_or_else(|| Error::Invalid(std::mem::take(&mut report).into_errors()))?;
     let mut tx = state.store.system_tx().await?;
-    let found = users::password(&mut tx, user).await?;
+    let found = credentials::password(&mut tx, user).await?;
     tx.commit().await?;
-    let (name, old) = found.ok_or(Error::Forbidden("a service account has no password"))?;
+    let (name, old) = found
+        .ok_or(Error::Forbidden("a service account has no password, nor does a user of an outside issuer"))?;
     if !state.passwords.verify(current, Some(old.clone())).await? {
         report.within("current_password", |report| report.error(Code::Conflict, "is wrong"));
         return Err(Error::Invalid(report.into_errors()));
@@ -192,7 +195,7 @@ pub async fn change_password(state: &AppState, claims: &Claims, document: &Value
     let new = new.ok_or_else(|| Error::Invalid(report.into_errors()))?;
     let new = state.passwords.hash(new).await?;
     let mut tx = state.store.system_tx().await?;
-    if !users::set_password(&mut tx, user, &old, &new).await? {
+    if !credentials::set_password(&mut tx, user, &old, &new).await? {
         return Err(Error::Unavailable("the password was changed at the same moment".to_owned()));
     }
     sessions::revoke_others(&mut tx, user, claims.sid, now).await?;
