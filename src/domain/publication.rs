@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::ids::{ObjectId, PublicationId, RevisionId};
 
 /// The most appliances of one publication.
-pub const MAX_APPLIANCES: usize = 1_000;
+pub const MAX_APPLIANCES: usize = 10_000;
 /// What stands for every appliance that something has changed for.
 const ALL_CHANGED: &str = "all_changed";
 

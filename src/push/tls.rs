@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::crypto::ring;
 use rustls::pki_types::{PrivatePkcs8KeyDer, UnixTime};
-use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use rustls::version::TLS13;
@@ -40,6 +40,9 @@ pub(super) fn config(authority: &Authority, clock: &SharedClock) -> Result<Arc<S
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(presenter));
     config.alpn_protocols = vec![ALPN_HTTP2.to_vec()];
+    // Gateways do not resume: they hold one connection, and a new one is to show its certificate again.
+    config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(Arc::new(config))
 }
 

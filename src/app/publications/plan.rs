@@ -17,7 +17,7 @@ use crate::store::objects::{self, Which};
 use crate::store::{appliances, revisions};
 
 /// The most appliances that are compiled to find those that have changed.
-const MAX_EXAMINED: usize = 10_000;
+const MAX_EXAMINED: usize = 20_000;
 const APPLIANCES: &str = "/appliances";
 const REVISION: &str = "/revision";
 
