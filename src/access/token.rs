@@ -60,6 +60,15 @@ pub struct Claims {
     pub sid: SessionId,
 }
 
+impl Claims {
+    /// When the token stops being good.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        // What no calendar knows is not good.
+        Timestamp::from_timestamp(self.exp, 0).unwrap_or(Timestamp::MIN_UTC)
+    }
+}
+
 /// A private key in its stored form.
 #[derive(Clone)]
 pub struct StoredKey {

@@ -29,6 +29,8 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::access::authority::Authority;
 use crate::access::password::PasswordHasher;
 use crate::access::token::SigningKeys;
@@ -54,8 +56,10 @@ pub struct AppState {
     pub authority: Authority,
     /// Hashes and compares passwords.
     pub passwords: PasswordHasher,
-    /// Wakes the push and whoever watches it.
+    /// Wakes the push and whoever watches publications.
     pub signals: Signals,
+    /// Places for those who watch publications.
+    pub watchers: Arc<Semaphore>,
     /// The gateways that are connected to this replica, and what they told.
     pub gateways: Registry,
     /// The URL at which gateways reach this controller, as an administrator is told it.
@@ -83,6 +87,7 @@ impl AppState {
             authority,
             passwords,
             signals: Signals::default(),
+            watchers: Arc::new(publications::places()),
             gateways: Registry::default(),
             gateway_url,
             trusted_proxies: Arc::new([]),

@@ -5,11 +5,12 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use pinhole::domain::kind::Kind;
 use pinhole::tls;
-use reqwest::{Method, RequestBuilder, header};
+use reqwest::{Method, RequestBuilder, StatusCode, header};
 use serde_json::Value;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use super::events::Events;
 use super::login::{Credential, Login, LoginSettings};
 
 /// How long an answer may take; the controller gives up before that.
@@ -20,6 +21,8 @@ const ATTEMPTS: u32 = 3;
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 /// What makes a repetition known.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// How long after a stream of events broke off it is asked for again.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 /// The items of a page: the most that the API answers.
 const PER_PAGE: usize = 100;
 
@@ -108,6 +111,34 @@ impl Client {
         self.list(&format!("/v1/tenants/{tenant}/{}", kind.plural())).await
     }
 
+    /// Follows events until the last one, `done`, or until the time is over; where the stream breaks off, it goes on after
+    /// the event that was read last.
+    pub(super) async fn follow(&self, path: &str, until: Instant) -> anyhow::Result<()> {
+        let mut read = Events::default();
+        while !read.is_done() && Instant::now() < until {
+            let left = until.saturating_duration_since(Instant::now());
+            let mut request = self.request(Method::GET, path);
+            if let Some(id) = read.last_id() {
+                request = request.header("last-event-id", id);
+            }
+            let sent = request.timeout(left).send().await;
+            let broken = match sent {
+                Ok(response) if response.status() == StatusCode::OK => read.all(response).await.err(),
+                Ok(response) if !passes(response.status()) => {
+                    return receive(Ok(response), &self.server).await.map(drop);
+                }
+                Ok(_) => None,
+                Err(error) => Some(error),
+            };
+            if read.is_done() || broken.as_ref().is_some_and(reqwest::Error::is_timeout) {
+                break;
+            }
+            // A controller that ends, or a proxy that has had enough.
+            sleep(RECONNECT_PAUSE.min(until.saturating_duration_since(Instant::now()))).await;
+        }
+        Ok(())
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.server)).bearer_auth(&self.token)
     }
@@ -128,6 +159,11 @@ impl Client {
         }
         receive(request.send().await, &self.server).await
     }
+}
+
+/// Whether a refusal may be another one soon.
+fn passes(status: StatusCode) -> bool {
+    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
 }
 
 /// An answer's body, or its problem as an error.

@@ -2,6 +2,7 @@
 
 mod apply;
 mod client;
+mod events;
 mod import;
 mod login;
 mod manage;

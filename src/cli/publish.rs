@@ -7,12 +7,12 @@ use anyhow::Context as _;
 use clap::Args;
 use pinhole::domain::kind::Kind;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::{ApiSettings, output};
 
-/// How often a publication is looked at.
-const INTERVAL: Duration = Duration::from_millis(500);
+/// The longest that anybody waits.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 const COLUMNS: [&str; 4] = ["name", "status", "revision", "reason"];
 
 #[derive(Debug, Args)]
@@ -49,9 +49,12 @@ pub(super) async fn publish(settings: &PublishSettings) -> anyhow::Result<ExitCo
     let mut publication = client.post(&all, &json!({ "appliances": appliances })).await?;
     let id = publication.get("id").and_then(Value::as_str).context("a publication without an id")?;
     let path = format!("{all}/{id}");
-    let until = settings.wait.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    while until.is_some_and(|until| Instant::now() < until) && is(&publication, "running") {
-        sleep(INTERVAL).await;
+    if let Some(seconds) = settings.wait
+        && is(&publication, "running")
+    {
+        // A number that no clock reaches is as long as there is a clock.
+        let limit = Duration::from_secs(seconds).min(LONGEST_WAIT);
+        client.follow(&format!("{path}/events"), Instant::now() + limit).await?;
         publication = client.get(&path).await?;
     }
     let deliveries = publication.get("appliances").and_then(Value::as_array).cloned().unwrap_or_default();

@@ -197,7 +197,7 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
         }
     }
     if !path.ends_with("/healthz") && !path.ends_with("/readyz") {
-        respond(operation, "429", "Too many requests, or too many sign-ins at once; see Retry-After");
+        respond(operation, "429", "Too many requests, or too much at once; see Retry-After");
     }
     respond(operation, "500", "An error of the server");
     let what = if path.contains("/oidc") { "The database or the issuer" } else { "The database" };

@@ -298,8 +298,9 @@ impl From<Error> for Problem {
                 "too many sign-ins from this address have failed; see Retry-After",
             )
             .header(header::RETRY_AFTER, &wait_s.to_string()),
-            Error::TooMany => Self::too_many("too many sign-ins at once; try again")
-                .header(header::RETRY_AFTER, RETRY_AFTER_S),
+            Error::TooMany => {
+                Self::too_many("too much at once; try again").header(header::RETRY_AFTER, RETRY_AFTER_S)
+            }
             Error::Unavailable(text) => {
                 let detail = "the database does not answer; try again";
                 let mut problem =

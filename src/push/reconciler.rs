@@ -8,7 +8,8 @@ use tokio::time::timeout;
 use super::registry::Order;
 use super::{Core, limits, took_too_long};
 use crate::error::{Error, Result};
-use crate::store::push::{self as store, Held, Mark, Standing};
+use crate::store::push::{self as store, Held, Standing};
+use crate::store::tx::Mark;
 
 /// Follows what appliances are to run, for ever.
 pub(super) async fn follow(core: Core) {
@@ -42,8 +43,8 @@ pub(super) async fn sweep(core: Core) {
 
 /// Orders what has changed since a mark, and moves the mark.
 async fn look_at_changes(core: &Core, since: &mut Option<Mark>) -> Result<()> {
-    let mark = core.transaction(async |tx| store::mark(tx).await).await?;
-    let held = match since {
+    let mark = core.transaction(async |tx| tx.mark().await).await?;
+    let held = match *since {
         Some(since) => {
             let changed = core.transaction(async |tx| store::changed(tx, since).await).await?;
             core.registry.look_at(&changed)

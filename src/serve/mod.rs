@@ -146,6 +146,7 @@ async fn serve(
         () = signals.received() => Ok(()),
     };
     drop(stop_http);
+    state.signals.close();
     embedded.stop().await;
     drop(stop_push);
     let drained = timeout(DRAIN_TIMEOUT, async { while servers.join_next().await.is_some() {} });

@@ -1,5 +1,8 @@
 //! Transactions, which carry whose rows they see.
 
+use std::fmt;
+use std::str::FromStr;
+
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Postgres, Transaction};
 
 use super::Store;
@@ -51,6 +54,35 @@ pub enum Finish {
     Rollback,
 }
 
+/// A point in the order of transactions: every one before it has ended. What rows were changed by is held against it, so
+/// that whoever reads on from a mark misses nothing, however late a transaction commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(u64);
+
+impl Mark {
+    /// The mark of now.
+    async fn now(connection: &mut PgConnection) -> Result<Self> {
+        // As text, since the driver does not know the type.
+        let mark = sqlx::query_scalar("SELECT pg_snapshot_xmin(pg_current_snapshot())::text");
+        let mark: String = mark.fetch_one(connection).await?;
+        mark.parse().map_err(|error| Error::Internal(format!("a transaction's number: {error}")))
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Mark {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
 impl Store {
     /// Begins a transaction that sees nothing yet: who comes has to be let in first, by [`super::users::enter`].
     ///
@@ -89,9 +121,11 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub async fn system_tx(&self) -> Result<SystemTx> {
-        // As above.
+        // As above. Statements of the push are about one row or ten thousand, in tables that a single publication can
+        // make a hundred times larger: a plan that was made for the one is not kept for the other.
         let begin = format!(
-            "BEGIN; SET LOCAL ROLE pinhole_system; SET LOCAL pinhole.origin = '{}'",
+            "BEGIN; SET LOCAL ROLE pinhole_system; SET LOCAL plan_cache_mode = force_custom_plan; \
+             SET LOCAL pinhole.origin = '{}'",
             Origin::current()
         );
         let inner = self.pool().begin_with(AssertSqlSafe(begin)).await?;
@@ -167,6 +201,14 @@ impl TenantTx {
         if locked && !answered { Ok(()) } else { Err(Error::KeyInUse) }
     }
 
+    /// The mark of now.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn mark(&mut self) -> Result<Mark> {
+        Mark::now(self.connection()).await
+    }
+
     /// Ends the transaction. What a request with an idempotency key does is kept when its answer is, and not before.
     ///
     /// # Errors
@@ -212,6 +254,14 @@ impl SystemTx {
     pub async fn serialize_starts(&mut self) -> Result<()> {
         sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(START_LOCK).execute(self.connection()).await?;
         Ok(())
+    }
+
+    /// The mark of now.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn mark(&mut self) -> Result<Mark> {
+        Mark::now(self.connection()).await
     }
 
     /// Gives up sight of all tenants but one, within the transaction.

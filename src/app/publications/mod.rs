@@ -3,6 +3,7 @@
 
 mod plan;
 mod preview;
+mod watch;
 
 use serde_json::Value;
 
@@ -23,6 +24,7 @@ use crate::store::tx::Finish;
 use crate::store::{publications as store, revisions};
 
 pub use self::preview::{Previewed, preview};
+pub use self::watch::{Progress, Watch, places, watch};
 pub use crate::compiler::Change as ConfigChange;
 
 /// A publication with its appliances.

@@ -7,6 +7,7 @@ mod json;
 mod path;
 mod precondition;
 mod query;
+mod resume;
 
 pub(super) use self::address::Address;
 pub(super) use self::body::{FormBody, JsonBody, MAX_BODY_BYTES, PatchBody};
@@ -17,3 +18,4 @@ pub(super) use self::query::{
     After, Against, AuditParameters, FlowQuery, List, NoQuery, ObjectList, Pages, Removal, SentBack, SignIn,
     TenantList, Write,
 };
+pub(super) use self::resume::{DONE, Resume};

@@ -6,7 +6,7 @@ mod deliver;
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, FromRow};
 
-use super::tx::TenantTx;
+use super::tx::{Mark, TenantTx};
 use crate::access::matrix::Viewer;
 use crate::access::permit::{Administer, Permit};
 use crate::clock::Timestamp;
@@ -163,11 +163,24 @@ pub async fn list(tx: &mut TenantTx, viewer: &Viewer, query: &ListQuery) -> Resu
 /// # Errors
 /// The database does not answer.
 pub async fn deliveries(tx: &mut TenantTx, viewer: &Viewer, of: PublicationId) -> Result<Vec<Delivery>> {
+    deliveries_since(tx, viewer, of, None).await
+}
+
+/// Those of them whose status was changed by transactions that were not over at a mark.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn deliveries_since(
+    tx: &mut TenantTx,
+    viewer: &Viewer,
+    of: PublicationId,
+    since: Option<Mark>,
+) -> Result<Vec<Delivery>> {
     let tenant = tx.tenant();
     let rows: Vec<DeliveryRow> = sqlx::query_as(
         "SELECT d.appliance_id, o.name, d.revision_id, d.status, d.reason, d.updated_at
          FROM publication_appliances d JOIN objects o ON o.id = d.appliance_id
-         WHERE d.tenant_id = $1 AND d.publication_id = $4
+         WHERE d.tenant_id = $1 AND d.publication_id = $4 AND d.changed_by >= $5::text::xid8
            AND coalesce(o.permissions ->> $2, $3 ->> o.kind) <> 'hide'
          ORDER BY o.name_key",
     )
@@ -175,6 +188,7 @@ pub async fn deliveries(tx: &mut TenantTx, viewer: &Viewer, of: PublicationId) -
     .bind(viewer.role().as_str())
     .bind(viewer.defaults())
     .bind(of)
+    .bind(since.map_or_else(|| "0".to_owned(), |since| since.to_string()))
     .fetch_all(tx.connection())
     .await?;
     rows.into_iter().map(Delivery::try_from).collect()

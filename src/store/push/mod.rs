@@ -28,7 +28,7 @@ pub use self::enrolment::{add_certificate, redeem};
 pub use self::notices::{Notice, Notices};
 pub use self::reflect::{finish, finish_publications, reflect_connections};
 pub use self::replicas::{Beat, beat, expire, renew};
-pub use self::standing::{Desired, Held, Mark, Standing, changed, mark, standings};
+pub use self::standing::{Desired, Held, Standing, changed, standings};
 pub use self::streams::{NewStream, attach, detach};
 
 /// Whose gateway a client certificate is of.

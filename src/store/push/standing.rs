@@ -10,7 +10,7 @@ use crate::domain::revision::ConfigHash;
 use crate::domain::version::Version;
 use crate::error::{Error, Result};
 use crate::ids::{CertificateId, ObjectId, RevisionId, StreamId};
-use crate::store::tx::SystemTx;
+use crate::store::tx::{Mark, SystemTx};
 
 /// A stream that a replica holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,28 +120,14 @@ impl TryFrom<StandingRow> for Standing {
     }
 }
 
-/// A point in the order of transactions: every one before it has ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark(String);
-
-/// The mark of now.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn mark(tx: &mut SystemTx) -> Result<Mark> {
-    // As text, since the driver does not know the type.
-    let mark = sqlx::query_scalar("SELECT pg_snapshot_xmin(pg_current_snapshot())::text");
-    Ok(Mark(mark.fetch_one(tx.connection()).await?))
-}
-
 /// The appliances that something was changed for by transactions that were not over at a mark: what they are to run, or
 /// which stream is their newest.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn changed(tx: &mut SystemTx, since: &Mark) -> Result<Vec<ObjectId>> {
+pub async fn changed(tx: &mut SystemTx, since: Mark) -> Result<Vec<ObjectId>> {
     Ok(sqlx::query_scalar("SELECT appliance_id FROM appliance_states WHERE changed_by >= $1::text::xid8")
-        .bind(&since.0)
+        .bind(since.to_string())
         .fetch_all(tx.connection())
         .await?)
 }

@@ -7,9 +7,11 @@ mod deliver;
 mod enrol;
 mod events;
 mod hostile;
+mod limits;
 mod peer;
 mod replica;
 mod replicas;
+mod watch;
 
 use std::time::Duration;
 

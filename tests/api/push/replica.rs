@@ -26,6 +26,13 @@ pub(super) struct Replica {
 impl Replica {
     /// The replica that a state is of.
     pub(super) async fn of(state: &AppState, heartbeat_interval: Duration, poll_interval: Duration) -> Self {
+        let settings =
+            PushSettings { poll_interval, ..PushSettings::new(heartbeat_interval, CERTIFICATE_LIFETIME) };
+        Self::with(state, settings).await
+    }
+
+    /// The same with other settings.
+    pub(super) async fn with(state: &AppState, settings: PushSettings) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let push = Push::new(
@@ -34,7 +41,7 @@ impl Replica {
             state.authority.clone(),
             state.gateways.clone(),
             state.signals.clone(),
-            PushSettings { poll_interval, ..PushSettings::new(heartbeat_interval, CERTIFICATE_LIFETIME) },
+            settings,
         );
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {

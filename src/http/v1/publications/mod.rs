@@ -1,5 +1,6 @@
 //! `/publications`: pushing what was saved to appliances.
 
+mod events;
 mod view;
 
 use axum::Json;
@@ -27,6 +28,7 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(preview))
         .routes(routes!(read))
         .routes(routes!(cancel))
+        .merge(events::routes())
 }
 
 /// Lists publications, the newest first.

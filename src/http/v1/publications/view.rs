@@ -164,7 +164,7 @@ pub(in crate::http) struct OrderInput {
     reason = "the schema of a body; the decoder stands in the domain, since it reports all errors"
 )]
 pub(in crate::http) enum SelectionInput {
-    /// These, 1 to 1,000.
+    /// These, 1 to 10,000.
     Listed(Vec<RefInput>),
     /// Those that have all these labels.
     Labelled {
