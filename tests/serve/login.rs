@@ -46,19 +46,22 @@ impl Home {
 }
 
 /// Goes where the program says, signs in, and comes back to it.
-async fn browse(issuer: &Issuer, start: &str, account: &str) -> reqwest::Response {
+async fn browse(issuer: &Issuer, start: &str, account: &str, secrets: &mut Vec<String>) -> reqwest::Response {
     let web = web();
     let begun = web.get(start).send().await.unwrap();
     assert_eq!(begun.status(), 303, "{}", begun.text().await.unwrap());
     let header = |name: &str| begun.headers()[name].to_str().unwrap().to_owned();
     let cookie = header("set-cookie").split(';').next().unwrap().to_owned();
     let back = issuer.sign_in(&header("location"), account).await.unwrap();
+    secrets.push(cookie.split_once('=').unwrap().1.to_owned());
+    secrets.push(back.split_once("code=").unwrap().1.split('&').next().unwrap().to_owned());
     let answer = web.get(back).header("cookie", cookie).send().await.unwrap();
     if answer.status() != 303 {
         return answer;
     }
     let on = answer.headers()["location"].to_str().unwrap();
     assert!(on.starts_with("http://127.0.0.1:"), "{on}");
+    secrets.push(on.split_once("code=").unwrap().1.to_owned());
     web.get(on).send().await.unwrap()
 }
 
@@ -79,7 +82,7 @@ async fn scene(data: &DataDir) -> (Controller, Issuer, TempDir) {
     );
     std::fs::write(&file, text).unwrap();
     let arguments = ["--oidc", file.to_str().unwrap(), "--no-embedded-gateway"];
-    let mut controller = Controller::launch(data, &listen, &arguments);
+    let mut controller = Controller::launch_verbose(data, &listen, "trace,sqlx=debug", &arguments);
     controller.ready().await;
     (controller, issuer, files)
 }
@@ -101,13 +104,14 @@ async fn a_person_signs_in_with_a_browser_stays_so_and_signs_out() {
             break line;
         }
     };
+    let mut secrets = vec![SECRET.to_owned()];
     // Somebody without a place here is refused, and the program waits for another try.
-    let refused = browse(&issuer, &start, "nobody").await;
+    let refused = browse(&issuer, &start, "nobody", &mut secrets).await;
     assert_eq!(refused.status(), 403);
     let port = start.rsplit_once('=').unwrap().1;
     let nothing = web().get(format!("http://127.0.0.1:{port}/favicon.ico")).send().await.unwrap();
     assert_eq!(nothing.status(), 404);
-    let page = browse(&issuer, &start, "root").await;
+    let page = browse(&issuer, &start, "root", &mut secrets).await;
     assert_eq!(page.status(), 200);
     assert!(timeout(PATIENCE, login.wait()).await.unwrap().unwrap().success());
 
@@ -132,6 +136,14 @@ async fn a_person_signs_in_with_a_browser_stays_so_and_signs_out() {
     let me = me.bearer_auth(kept["access_token"].as_str().unwrap()).send().await.unwrap();
     assert_eq!(me.status(), 401, "the sign-in is only forgotten");
     assert!(controller.end(Signal::SIGTERM).await.success());
+
+    secrets.extend(["access_token", "refresh_token"].map(|field| kept[field].as_str().unwrap().to_owned()));
+    let log = std::fs::read_to_string(data.path().join("log")).unwrap();
+    assert!(log.contains("TRACE") && log.contains("signed in with the issuer"), "it logs too little");
+    for secret in &secrets {
+        let line = log.lines().find(|line| line.contains(secret.as_str()));
+        assert_eq!(line, None, "a secret is in the log");
+    }
 }
 
 #[tokio::test]
