@@ -10,6 +10,7 @@ test:
 	@scripts/install test
 	scripts/lint
 	scripts/check-client
+	@scripts/install-issuer >/dev/null
 	scripts/fuzz-api 2 1
 	cargo test --locked --workspace --doc --quiet
 	scripts/with-namespaces cargo test --locked --workspace --tests

@@ -5,13 +5,14 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use pinhole::domain::kind::Kind;
 use pinhole::tls;
-use reqwest::{Method, RequestBuilder, StatusCode, header};
+use reqwest::{Certificate, Method, RequestBuilder, StatusCode, header};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::events::Events;
 use super::login::{Credential, Login, LoginSettings};
+use super::session::Place;
 
 /// How long an answer may take; the controller gives up before that.
 const TIMEOUT: Duration = Duration::from_secs(40);
@@ -38,9 +39,13 @@ impl Client {
     /// Signs in, unless there is a token already.
     pub(super) async fn sign_in(settings: &LoginSettings) -> anyhow::Result<Self> {
         let Login { server, roots, credential } = settings.resolve()?;
-        let http = tls::client_builder().tls_certs_merge(roots).timeout(TIMEOUT).build()?;
+        let http = web(roots)?;
         let token = match credential {
             Credential::Token(token) => token.reveal().to_owned(),
+            Credential::Kept => Place::open()?.token(&http, &server).await?.context(
+                "nobody to sign in as: `pinhole login`, or set PINHOLE_USERNAME and PINHOLE_PASSWORD, or PINHOLE_TOKEN, \
+                 or write them to a configuration file",
+            )?,
             Credential::Password { username, password } => {
                 let form =
                     [("grant_type", "password"), ("username", &username), ("password", password.reveal())];
@@ -50,7 +55,12 @@ impl Client {
                 token.with_context(|| format!("{server} is no Pinhole controller"))?.to_owned()
             }
         };
-        Ok(Self { http, server, token })
+        Ok(Self::with_token(http, server, token))
+    }
+
+    /// A client that is signed in already.
+    pub(super) fn with_token(http: reqwest::Client, server: String, token: String) -> Self {
+        Self { http, server, token }
     }
 
     /// The name of the caller's own tenant.
@@ -166,8 +176,13 @@ fn passes(status: StatusCode) -> bool {
     status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
 }
 
+/// An HTTP client that is nobody yet.
+pub(super) fn web(roots: Vec<Certificate>) -> reqwest::Result<reqwest::Client> {
+    tls::client_builder().tls_certs_merge(roots).timeout(TIMEOUT).build()
+}
+
 /// An answer's body, or its problem as an error.
-async fn receive(sent: reqwest::Result<reqwest::Response>, server: &str) -> anyhow::Result<Value> {
+pub(super) async fn receive(sent: reqwest::Result<reqwest::Response>, server: &str) -> anyhow::Result<Value> {
     let response =
         sent.map_err(reqwest::Error::without_url).with_context(|| format!("{server} does not answer"))?;
     let status = response.status();

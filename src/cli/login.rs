@@ -86,6 +86,8 @@ pub(crate) enum Credential {
     Password { username: String, password: Hidden },
     /// Whoever a token is of.
     Token(Hidden),
+    /// Whoever has signed in before, if anybody has.
+    Kept,
 }
 
 /// Which API, as whom.
@@ -116,10 +118,10 @@ impl LoginSettings {
         let credential = match (token, username, password) {
             (Some(token), _, _) => Credential::Token(token),
             (None, Some(username), Some(password)) => Credential::Password { username, password },
-            (None, _, _) => anyhow::bail!(
-                "nobody to sign in as: set PINHOLE_USERNAME and PINHOLE_PASSWORD, or PINHOLE_TOKEN, or write them to \
-                 a configuration file"
-            ),
+            (None, Some(username), None) => {
+                anyhow::bail!("there is no password for {username}: set PINHOLE_PASSWORD")
+            }
+            (None, None, _) => Credential::Kept,
         };
         Ok(Login { server: server.trim_end_matches('/').to_owned(), roots, credential })
     }

@@ -1,6 +1,7 @@
 //! The commands that are clients of the REST API, and of nothing else.
 
 mod apply;
+mod browser;
 mod client;
 mod events;
 mod import;
@@ -8,6 +9,7 @@ mod login;
 mod manage;
 mod output;
 mod publish;
+mod session;
 mod shell;
 
 use std::process::ExitCode;
@@ -15,6 +17,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 pub(crate) use self::apply::{ApplySettings, ExportSettings};
+pub(crate) use self::browser::BrowserSettings;
 use self::client::Client;
 pub(crate) use self::import::ImportSettings;
 use self::login::LoginSettings;
@@ -29,6 +32,12 @@ const CHANGES_FOUND: u8 = 2;
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClientCommand {
+    /// Sign in with the installation's issuer, in a browser on this host.
+    ///
+    /// The sign-in is kept in $XDG_STATE_HOME/pinhole, for commands that are told no other user.
+    Login(BrowserSettings),
+    /// End the sign-in that `pinhole login` has kept.
+    Logout(BrowserSettings),
     /// Bring a tenant to what files say.
     ///
     /// Prints what will be different, then does it. Ends with status 0 when the tenant is as the files say, with 1 on an
@@ -91,6 +100,8 @@ impl ApiSettings {
 /// Runs a command.
 pub(crate) async fn run(command: &ClientCommand) -> anyhow::Result<ExitCode> {
     match command {
+        ClientCommand::Login(settings) => browser::login(settings).await?,
+        ClientCommand::Logout(settings) => browser::logout(settings).await?,
         ClientCommand::Apply(settings) => return apply::apply(settings).await,
         ClientCommand::Export(settings) => apply::export(settings).await?,
         ClientCommand::Import(settings) => import::import(settings)?,

@@ -109,6 +109,11 @@ impl Controller {
         Self::spawn(data, listen, more, None)
     }
 
+    /// Starts one that logs what a filter lets through, which may not get ready soon.
+    pub(crate) fn launch_verbose(data: &DataDir, listen: &str, filter: &str, more: &[&str]) -> Self {
+        Self::spawn(data, listen, more, Some(filter))
+    }
+
     fn spawn(data: &DataDir, listen: &str, more: &[&str], filter: Option<&str>) -> Self {
         let mut command = pinhole(&["serve", "--listen", listen, "--grpc-listen", "127.0.0.1:0"]);
         command.arg("--data-dir").arg(data.path()).args(more);

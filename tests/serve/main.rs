@@ -8,6 +8,7 @@ mod controller;
 mod database;
 mod embedded;
 mod errors;
+mod login;
 #[path = "../api/push/peer.rs"]
 #[expect(dead_code, reason = "what only the tests of the push say")]
 mod peer;
