@@ -18,6 +18,10 @@ pub const MAX_POOL_RANGES: usize = 256;
 pub const MAX_POOL_ADDRESSES: usize = 4_096;
 /// Most inside prefixes.
 pub const MAX_INSIDE_PREFIXES: usize = 1_024;
+/// Most static forwards.
+pub const MAX_FORWARDS: usize = 1_024;
+/// Most destinations that are exempt from translation.
+pub const MAX_EXEMPTIONS: usize = 256;
 /// Most user-defined services of one ALG.
 pub const MAX_SERVICES_PER_ALG: usize = 256;
 /// Most port ranges of one service and side.

@@ -109,6 +109,13 @@ impl Key {
         Self { protocol: self.protocol, words: [destination, source, ports.rotate_left(16)] }
     }
 
+    /// Returns the destination address.
+    #[inline(always)]
+    pub const fn destination(self) -> Ipv4Addr {
+        let [_, destination, _] = self.words;
+        Ipv4Addr::from_octets(destination.to_ne_bytes())
+    }
+
     /// Returns the tuple.
     pub const fn tuple(self) -> Tuple {
         let [source, destination, ports] = self.words;

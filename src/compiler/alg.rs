@@ -37,14 +37,9 @@ fn services(setting: &ProtocolPolicy, inputs: &Inputs) -> Result<Vec<v1::AlgServ
 }
 
 fn service_message(name: &Name, service: &Service) -> v1::AlgService {
-    let protocol = match service.protocol {
-        ServiceProtocol::Tcp => v1::ServiceProtocol::Tcp,
-        ServiceProtocol::Udp => v1::ServiceProtocol::Udp,
-        ServiceProtocol::TcpUdp => v1::ServiceProtocol::TcpUdp,
-    };
     v1::AlgService {
         name: name.to_string(),
-        protocol: protocol.into(),
+        protocol: transport_number(service.protocol).into(),
         source_ports: ranges(service.source_port.as_ref()),
         destination_ports: ranges(service.destination_port.as_ref()),
     }
@@ -56,6 +51,15 @@ fn ranges(ports: Option<&PortSet>) -> Vec<v1::PortRange> {
         .iter()
         .map(|range| v1::PortRange { first: range.first().into(), last: range.last().into() })
         .collect()
+}
+
+/// The contract's number of a transport.
+pub(super) fn transport_number(protocol: ServiceProtocol) -> v1::ServiceProtocol {
+    match protocol {
+        ServiceProtocol::Tcp => v1::ServiceProtocol::Tcp,
+        ServiceProtocol::Udp => v1::ServiceProtocol::Udp,
+        ServiceProtocol::TcpUdp => v1::ServiceProtocol::TcpUdp,
+    }
 }
 
 /// The contract's number of a protocol.

@@ -1,5 +1,7 @@
 //! Configurations as paths and values that people read, and what changes from one to another.
 
+mod nat;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use pinhole_proto::v1;
@@ -34,7 +36,7 @@ pub fn describe(config: &v1::GatewayConfig, hidden: &Hidden) -> BTreeMap<String,
         values.insert("/nat/outside".to_owned(), json!(nat.outside_interfaces));
         values.insert("/nat/inside_prefixes".to_owned(), json!(nat.inside_prefixes));
         values.insert("/nat/pool".to_owned(), json!(nat.pool));
-        values.extend(describe_translation(nat));
+        values.extend(nat::describe(nat));
     }
     for alg in &config.algs {
         let path = format!("/algs/{}", protocol_word(alg.protocol));
@@ -52,24 +54,6 @@ pub fn describe(config: &v1::GatewayConfig, hidden: &Hidden) -> BTreeMap<String,
         }
     }
     values
-}
-
-fn describe_translation(nat: &v1::Nat) -> [(String, Value); 4] {
-    let port_block = nat.port_blocks.as_ref().map(|blocks| {
-        json!({
-            "size": blocks.size,
-            "per_subscriber": blocks.per_subscriber,
-            "hold_seconds": blocks.hold_seconds,
-        })
-    });
-    let limits = nat.limits.unwrap_or_default();
-    let limit = |number: u32| json!((number > 0).then_some(number));
-    [
-        ("/nat/port_block".to_owned(), port_block.unwrap_or(Value::Null)),
-        ("/nat/limits/ports_per_subscriber".to_owned(), limit(limits.ports)),
-        ("/nat/limits/sessions_per_subscriber".to_owned(), limit(limits.sessions)),
-        ("/nat/limits/new_sessions_per_second".to_owned(), limit(limits.new_sessions_per_second)),
-    ]
 }
 
 /// What changes from one description to another, in the order of paths.
@@ -112,6 +96,7 @@ fn protocol_word(number: i32) -> &'static str {
     }
 }
 
+/// The transport of a service or forward as the REST API writes it.
 fn transport_word(number: i32) -> &'static str {
     match v1::ServiceProtocol::try_from(number) {
         Ok(v1::ServiceProtocol::Tcp) => "tcp",

@@ -233,6 +233,28 @@ fn an_appliance_without_nat_settings_has_no_configuration() {
 }
 
 #[test]
+fn a_gateway_takes_every_kind_of_translation() {
+    let forward = json!({"protocol": "tcp_udp", "outside_address": "203.0.113.1", "outside_port": "8000-8001",
+                         "inside_address": "10.0.0.9", "inside_port": "80-81"});
+    let exempt = json!({"prefix": "192.0.2.0/24", "port": "53"});
+    for more in [
+        json!({"mapping": "address_dependent", "filtering": "endpoint_independent", "forwards": [forward],
+               "exempt_destinations": [exempt], "deterministic": {"ports_per_subscriber": 250}}),
+        json!({"mode": "one_to_one", "pool": ["203.0.113.0/24"]}),
+        json!({"mode": "none", "pool": []}),
+    ] {
+        let compiled = compile(&bare(&more), &Inputs::default()).unwrap();
+        let taken = pinhole_gateway::config::message::parse(&compiled.config).unwrap();
+        let given = bare(&more).nat.unwrap();
+        assert_eq!(taken.translation, given.translation);
+        let shown = describe(&compiled.config, &Hidden::default());
+        for (name, value) in more.as_object().unwrap() {
+            assert_eq!(&shown[&format!("/nat/{name}")], value);
+        }
+    }
+}
+
+#[test]
 fn a_description_leaves_out_what_is_hidden() {
     let service = object(
         FIRST_SERVICE,
@@ -263,7 +285,11 @@ fn a_description_leaves_out_what_is_hidden() {
 #[test]
 fn what_is_said_about_ports_changes_the_configuration_and_nothing_else_does() {
     let bytes = compile(&bare(&json!({})), &Inputs::default()).unwrap().bytes;
-    let nothing = json!({"port_block": null, "limits": {"ports_per_subscriber": null}});
+    let nothing = json!({
+        "mode": "port_translation", "mapping": "endpoint_independent", "filtering": "address_and_port_dependent",
+        "port_block": null, "deterministic": null, "forwards": [], "exempt_destinations": [],
+        "limits": {"ports_per_subscriber": null},
+    });
     assert_eq!(compile(&bare(&nothing), &Inputs::default()).unwrap().bytes, bytes);
     let said = json!({"port_block": {"size": 64}, "limits": {"new_sessions_per_second": 20}});
     let compiled = compile(&bare(&said), &Inputs::default()).unwrap();

@@ -89,19 +89,20 @@ fn place(at: &str, name: &str, items: Option<Vec<String>>) -> List<String> {
     List { at, items }
 }
 
-/// All four lists are sets: in order, so that equal settings are equal.
+/// All lists are sets: in order, so that equal settings are equal.
 fn canonical(mut settings: NatSettings) -> NatSettings {
     settings.inside.sort_unstable();
     settings.outside.sort_unstable();
     settings.inside_prefixes.sort_unstable();
     settings.pool.sort_unstable();
+    settings.translation = translation::canonical(settings.translation);
     settings
 }
 
 fn code(error: &NatError) -> Code {
     match error {
         NatError::Empty(_) => Code::Required,
-        NatError::TooMany { .. } | NatError::PoolSize(_) => Code::Length,
+        NatError::TooMany { .. } | NatError::PoolSize(_) | NatError::PoolRoom { .. } => Code::Length,
         NatError::Interface { .. } | NatError::Prefix { .. } | NatError::Range { .. } => Code::Format,
         NatError::Repeated { .. } => Code::Repeated,
         NatError::UnusablePrefix { .. }
@@ -111,6 +112,12 @@ fn code(error: &NatError) -> Code {
         NatError::BothSides(_)
         | NatError::PrefixOverlap { .. }
         | NatError::PoolInside { .. }
+        | NatError::ForwardOutside(_)
+        | NatError::ForwardInside(_)
+        | NatError::ForwardLength { .. }
+        | NatError::ForwardOverlap
+        | NatError::Exclusive { .. }
+        | NatError::UselessPool
         | NatError::PoolOverlap { .. } => Code::Conflict,
     }
 }

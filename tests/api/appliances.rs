@@ -20,7 +20,8 @@ async fn an_appliance_says_every_default() {
     let body = created.expect(201);
     let limits = json!({"ports_per_subscriber": null, "sessions_per_subscriber": null,
                         "new_sessions_per_second": null});
-    let empty = json!({"inside": [], "outside": [], "inside_prefixes": [], "pool": [], "port_block": null,
+    let empty = json!({"inside": [], "outside": [], "inside_prefixes": [], "pool": [], "mode": "port_translation", "mapping": "endpoint_independent", "filtering": "address_and_port_dependent",
+                       "port_block": null, "deterministic": null, "forwards": [], "exempt_destinations": [],
                        "limits": limits});
     assert_eq!((&body["site"], &body["labels"]), (&json!(""), &json!({})));
     assert_eq!((&body["master_profile"], &body["nat"]), (&json!(null), &empty));

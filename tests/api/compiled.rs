@@ -88,3 +88,20 @@ async fn many_interfaces_and_addresses() {
     let protocols = json!({"ftp": off, "ike_esp": off, "pptp": off, "sip": off, "tftp": off});
     golden("interfaces", &[], protocols, nat).await;
 }
+
+#[tokio::test]
+async fn translation_with_all_its_rules() {
+    let nat = json!({
+        "inside": ["in0"], "outside": ["out0"], "inside_prefixes": ["10.0.0.0/24"], "pool": ["203.0.113.0/28"],
+        "mapping": "address_dependent", "filtering": "address_dependent",
+        "port_block": {"size": 256},
+        "forwards": [
+            {"protocol": "tcp_udp", "outside_address": "203.0.113.1", "outside_port": "8000-8009",
+             "inside_address": "10.0.0.9", "inside_port": "80-89"},
+            {"protocol": "tcp", "outside_address": "203.0.113.1", "outside_port": "443", "inside_address": "10.0.0.8"},
+        ],
+        "exempt_destinations": [{"prefix": "192.0.2.0/24"}, {"prefix": "10.0.0.0/8", "port": "53,5000-5009"}],
+        "limits": {"ports_per_subscriber": 1024, "sessions_per_subscriber": 4096, "new_sessions_per_second": 100},
+    });
+    golden("translation", &[], json!({}), nat).await;
+}

@@ -12,6 +12,7 @@ use pinhole_gateway::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::lookup::{self, LookupArguments};
 use crate::telemetry::{self, LogFormat};
 
 /// NAT/CGNAT gateway with Application Layer Gateways.
@@ -35,6 +36,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Tell whose an outside port is under deterministic mapping, and which outside ports are whose.
+    Lookup(LookupArguments),
     /// Undo what a killed gateway left on this host.
     Cleanup(HostArguments),
 }
@@ -80,6 +83,7 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
             runtime.block_on(self::run(run))
         }
+        Command::Lookup(lookup) => lookup::execute(&lookup),
         Command::Cleanup(host) => {
             telemetry::start(arguments.log_format);
             let undone = pinhole_gateway::cleanup(namespace(host.netns), &host.run_dir)?;
@@ -90,7 +94,7 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Prints a line on standard output, which other programs read.
-fn say(line: &str) -> std::io::Result<()> {
+pub(crate) fn say(line: &str) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}")?;
     stdout.flush()

@@ -1,6 +1,7 @@
 //! The `pinhole-gateway` daemon.
 
 mod cli;
+mod lookup;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -104,6 +104,11 @@ impl AlgService {
 }
 
 impl ServiceTransport {
+    /// Whether a packet can be of both.
+    pub(super) const fn overlaps(self, other: Self) -> bool {
+        !matches!((self, other), (Self::Tcp, Self::Udp) | (Self::Udp, Self::Tcp))
+    }
+
     const fn covers(self, transport: Transport) -> bool {
         match (self, transport) {
             (Self::Tcp | Self::TcpUdp, Transport::Tcp) | (Self::Udp | Self::TcpUdp, Transport::Udp) => true,

@@ -4,6 +4,8 @@
 pub mod dispatch;
 pub mod interface;
 pub mod nat;
+pub mod order;
+mod rules;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,6 +13,8 @@ use std::net::Ipv4Addr;
 
 use self::dispatch::{FlowPorts, dispatch};
 use self::nat::{Allocation, Translation};
+use self::rules::Relations;
+pub use self::rules::Rule;
 use crate::addr::{Ipv4Prefix, Realm};
 use crate::alg::{AlgProtocol, Transport};
 use crate::limits::{
@@ -79,7 +83,7 @@ pub struct PoolAddress {
 }
 
 /// A transport or both.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum ServiceTransport {
     /// TCP only.
     Tcp,
@@ -155,6 +159,7 @@ pub struct Snapshot {
     pool: Vec<(Ipv4Addr, usize)>,
     /// The host's addresses in order.
     host: Vec<Ipv4Addr>,
+    relations: Relations,
 }
 
 /// Lowest MTU of IPv4 (RFC 791).
@@ -169,6 +174,7 @@ impl Snapshot {
         let mut errors = Vec::new();
         check_prefixes(&config, &mut errors);
         check_pool(&config, &mut errors);
+        rules::check(&config, &mut errors);
         check_algs(&config, &mut errors);
         if config.mtu < MIN_MTU {
             errors.push(error("mtu", format!("is below {MIN_MTU}")));
@@ -186,11 +192,12 @@ impl Snapshot {
         pool.sort_unstable();
         let mut host = config.host_addresses.clone();
         host.sort_unstable();
-        Self { config, idle, inside, pool, host }
+        let relations = Relations::new(&config);
+        Self { config, idle, inside, pool, host, relations }
     }
 
     /// Returns the configuration as given.
-    pub fn config(&self) -> &Config {
+    pub const fn config(&self) -> &Config {
         &self.config
     }
 
@@ -215,6 +222,15 @@ impl Snapshot {
     pub fn pool_address(&self, address: Ipv4Addr) -> Option<&PoolAddress> {
         let at = self.pool.binary_search_by_key(&address, |(address, _)| *address).ok()?;
         self.config.pool.get(self.pool.get(at)?.1)
+    }
+
+    /// Whether an address is between the pool's lowest and highest: most are not, which is told without a search.
+    #[inline]
+    pub fn is_near_pool(&self, address: Ipv4Addr) -> bool {
+        match (self.pool.first(), self.pool.last()) {
+            (Some((first, _)), Some((last, _))) => *first <= address && address <= *last,
+            (None, _) | (_, None) => false,
+        }
     }
 
     /// Returns the ALG that inspects a session with these ports, as its first packet has them.
@@ -257,7 +273,7 @@ fn check_prefixes(config: &Config, errors: &mut Vec<ConfigError>) {
 }
 
 fn check_pool(config: &Config, errors: &mut Vec<ConfigError>) {
-    if config.pool.is_empty() {
+    if config.pool.is_empty() && config.nat.allocation != Allocation::Untranslated {
         errors.push(error("pool", "is empty"));
     }
     if config.pool.len() > MAX_POOL_ADDRESSES {
@@ -279,12 +295,6 @@ fn check_pool(config: &Config, errors: &mut Vec<ConfigError>) {
         }
         if entry.ports.first() < crate::limits::FIRST_UNPRIVILEGED_PORT {
             errors.push(error(field(), "ports start below 1024"));
-        }
-        if let Allocation::Blocks(rule) = config.nat.allocation
-            && !rule.size.fits(entry.ports)
-        {
-            let (size, ports) = (rule.size.ports(), entry.ports);
-            errors.push(error(field(), format!("ports {ports} hold no block of {size} ports")));
         }
     }
 }
@@ -320,4 +330,4 @@ pub fn is_unicast(address: Ipv4Addr) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,13 +6,14 @@ use crate::alg::{AlgProtocol, Transport};
 use crate::limits::Timeouts;
 
 fn config() -> Config {
+    with_ports(PortRange::new(1024, 65535).unwrap())
+}
+
+/// A configuration with one pool address that has these ports.
+pub(crate) fn with_ports(ports: PortRange) -> Config {
     Config {
         inside_prefixes: vec!["10.0.0.0/24".parse().unwrap()],
-        pool: vec![PoolAddress {
-            address: Ipv4Addr::new(203, 0, 113, 1),
-            ports: PortRange::new(1024, 65535).unwrap(),
-            host: false,
-        }],
+        pool: vec![PoolAddress { address: Ipv4Addr::new(203, 0, 113, 1), ports, host: false }],
         nat: Translation::default(),
         host_addresses: vec![],
         algs: vec![],

@@ -163,15 +163,9 @@ fn a_stale_name_finds_nothing() {
         destination_port: 53,
     };
     let hasher = TupleHasher::new(&[1; 32]);
-    let mut nat = crate::nat::Nat::new(4, 4, hasher);
-    let pool = crate::config::PoolAddress {
-        address: Ipv4Addr::new(203, 0, 113, 1),
-        ports: crate::config::PortRange::new(1024, 2000).unwrap(),
-        host: false,
-    };
-    nat.configure(&[pool], &crate::config::nat::Translation::default());
-    let mapping =
-        nat.obtain(Protocol::Udp, (tuple(1).source, 1), &mut crate::rng::Rng::new(&[1; 32])).unwrap();
+    let capacity = crate::nat::Capacity { mappings: 4, sessions: 4, subscribers: 4 };
+    let mut nat = crate::nat::Nat::new(capacity, hasher);
+    let mapping = nat.obtain_fixed(Protocol::Udp, (tuple(1).source, 1), (tuple(1).source, 1)).unwrap();
     let mut table = Table::new(1, hasher, Timestamp::ZERO);
     let timeouts = Timeouts { udp_one_way: std::time::Duration::from_secs(5), ..Timeouts::default() };
     let idle = IdleTicks::from(&timeouts);

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use crate::addr::Realm;
 use crate::conntrack::Guess;
 use crate::emit;
-use crate::engine::context::Arrival;
+use crate::engine::context::{Arrival, Way};
 use crate::engine::process::count;
 use crate::engine::{DropReason, Engine, Packet, Verdict};
 use crate::parse::{Plain, peek};
@@ -30,7 +30,7 @@ impl Engine {
             return;
         };
         self.nat.set_time(now);
-        let arrival = Arrival { snapshot: &snapshot, realm, now, tick: Tick::at(now) };
+        let arrival = Arrival { snapshot: &snapshot, realm, now, tick: Tick::at(now), way: Way::First };
         for (packets, verdicts) in packets.chunks_mut(BATCH).zip(verdicts.chunks_mut(BATCH)) {
             self.chunk(packets, &arrival, verdicts);
         }
@@ -42,7 +42,8 @@ impl Engine {
     pub fn process(&mut self, packet: &mut Packet<'_>, realm: Realm, now: Timestamp) -> Verdict {
         let Some(snapshot) = self.snapshot.take() else { return self.drop(DropReason::NotConfigured) };
         self.nat.set_time(now);
-        let verdict = self.settle(packet, &Arrival { snapshot: &snapshot, realm, now, tick: Tick::at(now) });
+        let arrival = Arrival { snapshot: &snapshot, realm, now, tick: Tick::at(now), way: Way::First };
+        let verdict = self.settle(packet, &arrival);
         self.snapshot = Some(snapshot);
         self.tell();
         verdict
@@ -83,6 +84,7 @@ impl Engine {
         if !session.is_flowing(direction)
             || session.realm(direction) != arrival.realm
             || hop && plain.ttl <= 1
+            || arrival.realm == Realm::Inside && arrival.snapshot.is_near_pool(plain.key.destination())
         {
             return false;
         }
@@ -102,7 +104,8 @@ impl Engine {
     fn settle(&mut self, packet: &mut Packet<'_>, arrival: &Arrival<'_>) -> Verdict {
         match self.decide(packet, arrival) {
             Ok(verdict) => {
-                self.stats.forwarded += u64::from(verdict == Verdict::Forward);
+                let goes_on = matches!(verdict, Verdict::Forward | Verdict::Hairpin);
+                self.stats.forwarded += u64::from(goes_on);
                 self.stats.held += u64::from(verdict == Verdict::Hold);
                 verdict
             }

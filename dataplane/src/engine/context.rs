@@ -13,6 +13,26 @@ pub(super) struct Arrival<'a> {
     pub(super) realm: Realm,
     pub(super) now: Timestamp,
     pub(super) tick: Tick,
+    pub(super) way: Way,
+}
+
+impl Arrival<'_> {
+    /// Whether the engine counts a hop.
+    pub(super) const fn counts_hop(&self) -> bool {
+        match self.way {
+            Way::First => self.snapshot.config().decrement_ttl,
+            Way::Back => false,
+        }
+    }
+}
+
+/// How often a packet has crossed already.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Way {
+    /// Not yet: it is as its sender sent it.
+    First,
+    /// Once, out, and it turned back there.
+    Back,
 }
 
 /// What the stages of the pipeline share about one packet.

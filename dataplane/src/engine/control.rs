@@ -10,6 +10,7 @@ use crate::conntrack::{Session, SessionId};
 use crate::emit;
 use crate::engine::context::Context;
 use crate::engine::decider::Decider;
+use crate::engine::open::alg_ports;
 use crate::engine::process::{forward, window_shift};
 use crate::engine::rewrite::Change;
 use crate::engine::{DropReason, Engine, Packet, Verdict};
@@ -25,6 +26,8 @@ pub(super) struct Control {
     protocol: AlgProtocol,
     session: SessionId,
     tuple: Tuple,
+    /// What decides about the ALG, see [`alg_ports`].
+    ports: (u16, u16),
     deadline: Option<Timestamp>,
 }
 
@@ -50,6 +53,7 @@ impl Controls {
             protocol,
             session: id,
             tuple: session.tuple(Direction::Original),
+            ports: alg_ports(session),
             deadline: None,
         });
         if let Some(slot) = self.free.pop() {
@@ -298,11 +302,8 @@ impl Engine {
             .zip(&self.controls.slots)
             .filter_map(|(slot, control)| Some((slot, control.as_ref()?)))
             .filter(|(_, control)| {
-                let listening = snapshot.alg_for(
-                    Transport::Tcp,
-                    control.tuple.source_port,
-                    control.tuple.destination_port,
-                );
+                let (source_port, destination_port) = control.ports;
+                let listening = snapshot.alg_for(Transport::Tcp, source_port, destination_port);
                 listening != Some(control.protocol)
             })
             .map(|(slot, control)| (slot, control.session))

@@ -49,7 +49,14 @@ impl Decider<'_> {
             Transport::Tcp => Protocol::Tcp,
             Transport::Udp => Protocol::Udp,
         };
-        let mapping = self.nat.obtain(protocol, inside, self.rng).map_err(|error| match error {
+        let announced = Tuple {
+            protocol,
+            source: inside.0,
+            source_port: inside.1,
+            destination: peer,
+            destination_port: request.peer.port,
+        };
+        let mapping = self.nat.obtain(&announced, self.rng).map_err(|error| match error {
             NatError::PortLimit | NatError::SubscribersFull | NatError::Full => Refusal::Limit,
             NatError::NoPort | NatError::NoPool => Refusal::NoPort,
         })?;

@@ -1,6 +1,7 @@
 //! The engine: packet and time in, verdict and rewritten packet out.
 
 use std::collections::VecDeque;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::conntrack::{Session, SessionId, Table, TupleHasher};
 use crate::engine::control::Controls;
 use crate::engine::event::Events;
 use crate::limits::{EXPIRIES_PER_CALL, Limits};
-use crate::nat::{Mapping, Nat, Notice};
+use crate::nat::{Capacity, Mapping, Nat, Notice};
 use crate::rng::{Rng, Seed};
 use crate::time::Timestamp;
 use crate::tuple::Direction;
@@ -23,6 +24,7 @@ mod control;
 mod decider;
 mod drop_reason;
 mod event;
+mod hairpin;
 mod open;
 mod packet;
 mod process;
@@ -40,6 +42,9 @@ pub use stats::Stats;
 pub enum Verdict {
     /// It goes on, rewritten in place; the caller lets the kernel route it.
     Forward,
+    /// It goes back to the side that it came from, rewritten in place: an inside host sent it to an outside endpoint that
+    /// stands for another one (RFC 4787, REQ-9).
+    Hairpin,
     /// Nothing the engine knows expects it, and its destination is the gateway's own host: the caller delivers it
     /// unchanged if the host has a socket for it, and otherwise calls [`Engine::refuse_delivery`].
     DeliverIfListening,
@@ -77,7 +82,14 @@ impl Engine {
             limits,
             snapshot: None,
             table: Table::new(limits.sessions, hasher, now),
-            nat: Nat::new(limits.sessions.saturating_add(limits.pinholes), limits.subscribers, hasher),
+            nat: Nat::new(
+                Capacity {
+                    mappings: limits.sessions.saturating_add(limits.pinholes),
+                    sessions: limits.sessions,
+                    subscribers: limits.subscribers,
+                },
+                hasher,
+            ),
             expectations: Expectations::default(),
             controls: Controls::default(),
             rng: Rng::new(seed),
@@ -95,7 +107,7 @@ impl Engine {
         let gone: Vec<SessionId> = self
             .table
             .iter()
-            .filter(|(_, session)| !self.nat.allows(&snapshot, session.mapping()))
+            .filter(|(_, session)| !self.nat.allows(&snapshot, session.mapping(), remote_of(session)))
             .map(|(id, _)| id)
             .collect();
         for id in gone {
@@ -104,12 +116,17 @@ impl Engine {
             }
             self.end_session(id, CloseReason::Policy);
         }
-        let disallowed = |pinhole: &&Pinhole| !self.nat.allows(&snapshot, pinhole.mapping);
+        let disallowed = |pinhole: &&Pinhole| {
+            !self.nat.allows(&snapshot, pinhole.mapping, (pinhole.peer, pinhole.peer_port))
+        };
         let closed: Vec<_> = self.expectations.iter().filter(disallowed).map(|pinhole| pinhole.id).collect();
         for id in closed {
             self.close_pinhole(id, CloseReason::Policy);
         }
-        self.nat.configure(&snapshot.config().pool, &snapshot.config().nat);
+        self.nat.configure(&snapshot);
+        for (_, session) in self.table.iter().filter(|(_, session)| session.originator() == Realm::Inside) {
+            self.nat.recount_sent(session.mapping(), remote_of(session).0);
+        }
         self.snapshot = Some(Arc::clone(&snapshot));
         self.disable_controls(&snapshot, now);
         self.tell();
@@ -174,7 +191,12 @@ impl Engine {
 
     /// Returns the next packet that the engine itself sends.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.transmits.pop_front()
+        loop {
+            let transmit = self.transmits.pop_front()?;
+            if let Some(transmit) = self.turn_back(transmit) {
+                return Some(transmit);
+            }
+        }
     }
 
     /// Returns the oldest event.
@@ -225,7 +247,7 @@ impl Engine {
     /// The one way out for a session: its mapping, its control stream and its unused pinholes go with it.
     fn end_session(&mut self, id: SessionId, reason: CloseReason) {
         let Some(session) = self.table.remove(id) else { return };
-        self.nat.uncount_session(session.mapping());
+        self.nat.uncount_session(session.mapping(), session.originator(), remote_of(&session).0);
         self.nat.release(session.mapping());
         if let Some(slot) = session.control() {
             self.controls.remove(slot);
@@ -255,6 +277,15 @@ impl Engine {
         } else {
             self.stats.transmits_lost += 1;
         }
+    }
+}
+
+/// Returns the outside end of a session.
+fn remote_of(session: &Session) -> (Ipv4Addr, u16) {
+    let original = session.tuple(Direction::Original);
+    match session.originator() {
+        Realm::Inside => (original.destination, original.destination_port),
+        Realm::Outside => (original.source, original.source_port),
     }
 }
 

@@ -5,13 +5,14 @@ use std::net::Ipv4Addr;
 use crate::addr::Realm;
 use crate::alg::{AlgProtocol, CloseReason, Transport};
 use crate::config::Snapshot;
+use crate::config::nat::Mode;
 use crate::conntrack::tcp::Tcp;
-use crate::conntrack::{SessionId, State};
-use crate::engine::context::Context;
+use crate::conntrack::{Session, SessionId, State};
+use crate::engine::context::{Context, Way};
 use crate::engine::process::Opening;
 use crate::engine::{DropReason, Engine, closed_event};
 use crate::firewall;
-use crate::nat::{NatError, SubscriberLimit};
+use crate::nat::{MappingId, NatError, SubscriberLimit};
 use crate::tuple::{Direction, Protocol, Tuple};
 
 impl Engine {
@@ -37,22 +38,17 @@ impl Engine {
     ) -> Result<Option<SessionId>, DropReason> {
         let snapshot = context.snapshot;
         firewall::check_addresses(snapshot, context.realm, tuple.source, tuple.destination)?;
-        if snapshot.is_host(tuple.destination) {
-            return Ok(None);
-        }
-        if snapshot.is_inside(tuple.destination) || snapshot.pool_address(tuple.destination).is_some() {
-            return Err(DropReason::BadDestination);
+        if !self.leads_inside(snapshot, tuple) {
+            if snapshot.is_host(tuple.destination) {
+                return Ok(None);
+            }
+            if snapshot.is_inside(tuple.destination) || snapshot.pool_address(tuple.destination).is_some() {
+                return Err(DropReason::BadDestination);
+            }
         }
         let state = first_state(opening).ok_or(DropReason::NoSession)?;
-        let inside = (tuple.source, tuple.source_port);
-        self.check_session(inside.0)?;
-        let mapping =
-            self.nat.obtain(tuple.protocol, inside, &mut self.rng).map_err(|error| match error {
-                NatError::NoPort | NatError::NoPool => DropReason::NoPort,
-                NatError::PortLimit => DropReason::SubscriberPorts,
-                NatError::Full => DropReason::SessionsFull,
-                NatError::SubscribersFull => DropReason::SubscribersFull,
-            })?;
+        self.check_session(tuple.source, Realm::Inside)?;
+        let mapping = self.nat.obtain(tuple, &mut self.rng).map_err(refusal)?;
         let Some(outside) = self.nat.mapping(mapping).map(|mapping| mapping.outside) else {
             return Err(DropReason::NoPort);
         };
@@ -72,31 +68,42 @@ impl Engine {
         Ok(Some(id))
     }
 
+    /// Whether a packet from inside is for an outside endpoint that stands for an inside one.
+    fn leads_inside(&self, snapshot: &Snapshot, tuple: &Tuple) -> bool {
+        // The host itself answers pings of its addresses, whatever their identifiers are.
+        let for_host = tuple.protocol == Protocol::IcmpEcho && snapshot.is_host(tuple.destination);
+        let outside = (tuple.destination, tuple.destination_port);
+        !for_host
+            && snapshot.pool_address(tuple.destination).is_some()
+            && (snapshot.forward_to(tuple.protocol, outside).is_some()
+                || self.nat.lookup_outside(tuple.protocol, outside).is_some())
+    }
+
     fn open_from_outside(
         &mut self,
         context: &Context<'_>,
         tuple: &Tuple,
         opening: Opening,
     ) -> Result<Option<SessionId>, DropReason> {
-        firewall::check_addresses(context.snapshot, context.realm, tuple.source, tuple.destination)?;
-        if let Some(state) = first_state(opening)
-            && let Some(pinhole) = self.expectations.lookup(tuple).copied()
-        {
-            self.check_session(pinhole.inside.0)?;
-            let reply = Tuple {
-                protocol: tuple.protocol,
-                source: pinhole.inside.0,
-                source_port: pinhole.inside.1,
-                destination: tuple.source,
-                destination_port: tuple.source_port,
-            };
-            // The session holds the mapping on its own, so that a failure leaves the pinhole as it was.
-            self.nat.hold(pinhole.mapping);
-            let id = self.insert(context, tuple, reply, state, pinhole.mapping, Some(pinhole.master))?;
-            self.expectations.remove(pinhole.id);
-            self.nat.release(pinhole.mapping);
-            self.events.push(closed_event(&pinhole, CloseReason::Used));
-            return Ok(Some(id));
+        // On the way back the sender is an inside host and its address one of the pool, checked on the way out.
+        if context.way == Way::First {
+            firewall::check_addresses(context.snapshot, context.realm, tuple.source, tuple.destination)?;
+        }
+        if let Some(state) = first_state(opening) {
+            if let Some(pinhole) = self.expectations.lookup(tuple).copied() {
+                // The session holds the mapping on its own, so that a failure leaves the pinhole as it was.
+                self.nat.hold(pinhole.mapping);
+                let id = self.open_inwards(context, tuple, state, pinhole.mapping, Some(pinhole.master))?;
+                self.expectations.remove(pinhole.id);
+                self.nat.release(pinhole.mapping);
+                self.events.push(closed_event(&pinhole, CloseReason::Used));
+                return Ok(Some(id));
+            }
+            if let Some(mapping) = self.admitted(context.snapshot, tuple)? {
+                let id = self.open_inwards(context, tuple, state, mapping, None)?;
+                self.attach_control(context.snapshot, id);
+                return Ok(Some(id));
+            }
         }
         if context.snapshot.is_host(tuple.destination) {
             return Ok(None);
@@ -104,10 +111,61 @@ impl Engine {
         Err(DropReason::NotExpected)
     }
 
+    /// Returns the mapping, held, through which a packet may come in that nobody announced: of a static forward, or of
+    /// an inside endpoint whose filter lets its sender in.
+    fn admitted(&mut self, snapshot: &Snapshot, tuple: &Tuple) -> Result<Option<MappingId>, DropReason> {
+        let outside = (tuple.destination, tuple.destination_port);
+        if let Some(inside) = snapshot.forward_to(tuple.protocol, outside) {
+            return self.nat.obtain_fixed(tuple.protocol, inside, outside).map(Some).map_err(refusal);
+        }
+        // An identifier means a host only where it has an address of its own.
+        if tuple.protocol == Protocol::IcmpEcho
+            && snapshot.translation().allocation.mode() == Mode::PortTranslation
+        {
+            return Ok(None);
+        }
+        let known = self.nat.lookup_outside(tuple.protocol, outside);
+        let admitted = known.filter(|id| self.nat.admits(*id, tuple.source));
+        if let Some(id) = admitted {
+            self.nat.hold(id);
+        }
+        Ok(admitted)
+    }
+
+    /// Opens a session from outside to the inside endpoint of a mapping, which is held for it.
+    fn open_inwards(
+        &mut self,
+        context: &Context<'_>,
+        tuple: &Tuple,
+        state: State,
+        mapping: MappingId,
+        master: Option<SessionId>,
+    ) -> Result<SessionId, DropReason> {
+        let Some(inside) = self.nat.mapping(mapping).map(|mapping| mapping.inside) else {
+            return Err(DropReason::NotExpected);
+        };
+        if let Err(reason) = self.check_session(inside.0, Realm::Outside) {
+            self.nat.release(mapping);
+            return Err(reason);
+        }
+        let destination_port = match tuple.protocol {
+            Protocol::Tcp | Protocol::Udp => tuple.source_port,
+            Protocol::IcmpEcho => inside.1,
+        };
+        let reply = Tuple {
+            protocol: tuple.protocol,
+            source: inside.0,
+            source_port: inside.1,
+            destination: tuple.source,
+            destination_port,
+        };
+        self.insert(context, tuple, reply, state, mapping, master)
+    }
+
     /// Whether an inside host may have one more session; those that it has stay whatever the answer
     /// (RFC 6888, REQ-4 and REQ-5).
-    fn check_session(&self, subscriber: Ipv4Addr) -> Result<(), DropReason> {
-        self.nat.check_session(subscriber).map_err(|limit| match limit {
+    fn check_session(&self, subscriber: Ipv4Addr, originator: Realm) -> Result<(), DropReason> {
+        self.nat.check_session(subscriber, originator).map_err(|limit| match limit {
             SubscriberLimit::Sessions => DropReason::SubscriberSessions,
             SubscriberLimit::Rate => DropReason::SubscriberRate,
         })
@@ -116,11 +174,11 @@ impl Engine {
     /// Has an ALG follow a new session, if one listens on its ports and there is room.
     fn attach_control(&mut self, snapshot: &Snapshot, id: SessionId) {
         let Some(session) = self.table.session_mut(id) else { return };
-        let tuple = session.tuple(Direction::Original);
-        if tuple.protocol != Protocol::Tcp {
+        if session.protocol() != Protocol::Tcp {
             return;
         }
-        match snapshot.alg_for(Transport::Tcp, tuple.source_port, tuple.destination_port) {
+        let (source_port, destination_port) = alg_ports(session);
+        match snapshot.alg_for(Transport::Tcp, source_port, destination_port) {
             Some(protocol @ AlgProtocol::Ftp) => {
                 let slot = self.controls.insert(protocol, id, session, self.limits.control_streams);
                 session.set_control(slot);
@@ -128,6 +186,24 @@ impl Engine {
             // These have no stream helper yet: their sessions are translated like any other.
             Some(AlgProtocol::IkeEsp | AlgProtocol::Pptp | AlgProtocol::Sip | AlgProtocol::Tftp) | None => {}
         }
+    }
+}
+
+/// Returns the ports that decide about a session's ALG: those of its two hosts, whatever stands for them.
+pub(super) const fn alg_ports(session: &Session) -> (u16, u16) {
+    let original = session.tuple(Direction::Original);
+    match session.originator() {
+        Realm::Inside => (original.source_port, original.destination_port),
+        Realm::Outside => (original.source_port, session.tuple(Direction::Reply).source_port),
+    }
+}
+
+const fn refusal(error: NatError) -> DropReason {
+    match error {
+        NatError::NoPort | NatError::NoPool => DropReason::NoPort,
+        NatError::PortLimit => DropReason::SubscriberPorts,
+        NatError::Full => DropReason::SessionsFull,
+        NatError::SubscribersFull => DropReason::SubscribersFull,
     }
 }
 

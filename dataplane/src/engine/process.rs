@@ -21,8 +21,9 @@ pub(super) enum Opening {
 }
 
 impl Engine {
+    /// Takes a packet from one side to the other.
     #[inline]
-    pub(super) fn decide(
+    pub(super) fn cross(
         &mut self,
         packet: &mut Packet<'_>,
         arrival: &Arrival<'_>,
@@ -31,7 +32,7 @@ impl Engine {
         // Link padding is no part of the packet.
         let shrunk = packet.set_length(parsed.end());
         debug_assert!(shrunk, "the parser has seen this many bytes");
-        if arrival.snapshot.config().decrement_ttl && parsed.ttl <= 1 {
+        if arrival.counts_hop() && parsed.ttl <= 1 {
             return Err(DropReason::TtlExceeded);
         }
         let context = Context { arrival, parsed: &parsed };
@@ -155,7 +156,11 @@ impl Engine {
             NewSession { original: *original, reply, originator: context.realm, state, mapping, master };
         match self.table.insert(&new, context.tick, context.snapshot.idle()) {
             Ok(id) => {
-                self.nat.count_session(mapping);
+                let remote = match new.originator {
+                    Realm::Inside => original.destination,
+                    Realm::Outside => original.source,
+                };
+                self.nat.count_session(mapping, new.originator, remote);
                 self.stats.sessions_created += 1;
                 Ok(id)
             }
@@ -201,7 +206,7 @@ impl Engine {
             quoted_seq,
         };
         emit::translate_error(packet, context.parsed, quoted, &to);
-        if context.snapshot.config().decrement_ttl {
+        if context.counts_hop() {
             emit::decrement_ttl(packet.bytes_mut());
         }
         Ok(Verdict::Forward)
@@ -254,7 +259,7 @@ pub(super) fn forward(
     packet: &mut Packet<'_>,
     direction: Direction,
 ) {
-    let hop = context.snapshot.config().decrement_ttl;
+    let hop = context.counts_hop();
     let at = context.parsed.transport_at();
     emit::translate(packet, &context.parsed.key, &session.leaving(direction), at, hop);
 }

@@ -25,6 +25,12 @@ impl Nat {
     /// Takes an outside port for a subscriber: of its paired address, or of one that it is paired with now.
     pub(super) fn allocate(&mut self, need: Need, rng: &mut Rng) -> Result<(Ipv4Addr, u16), NatError> {
         let subscriber = self.subscribers.at(need.subscriber).ok_or(NatError::SubscribersFull)?;
+        let rules = self.rules.as_deref().ok_or(NatError::NoPool)?;
+        if let Some(relation) = rules.deterministic() {
+            let (address, range) = relation.outside_of(subscriber.address).ok_or(NatError::NoPool)?;
+            let port = self.take_port(need, address, range, rng).ok_or(NatError::NoPort)?;
+            return Ok((address, port));
+        }
         if let Some(paired) = subscriber.paired {
             return self.allocate_at(need, paired, rng);
         }
@@ -32,9 +38,11 @@ impl Nat {
         // Equal subscribers get equal addresses as long as there is room.
         let hash = self.hasher.endpoint(Protocol::Udp, subscriber.address, 0);
         let mut place = hash.checked_rem(count).ok_or(NatError::NoPool)?;
+        // Who is reached at an address by a static forward also leaves from there.
+        let mut forwarded = rules.forwarded_address(subscriber.address);
         for _ in 0..PAIRING_PROBES {
             let at = usize::try_from(place).unwrap_or(usize::MAX);
-            let address = self.pool.address(at).ok_or(NatError::NoPool)?;
+            let address = forwarded.take().or_else(|| self.pool.address(at)).ok_or(NatError::NoPool)?;
             if let Ok(outside) = self.allocate_at(need, address, rng) {
                 if let Some(subscriber) = self.subscribers.at_mut(need.subscriber) {
                     subscriber.paired = Some(address);
@@ -58,6 +66,8 @@ impl Nat {
                 self.take_port(need, address, usable, rng)
             }
             Allocation::Blocks(rule) => self.take_port_of_blocks(need, address, rule, rng),
+            // The first is found by the subscriber, the others take no port.
+            Allocation::Deterministic(_) | Allocation::OneToOne | Allocation::Untranslated => None,
         };
         Ok((address, port.ok_or(NatError::NoPort)?))
     }
@@ -65,9 +75,13 @@ impl Nat {
     /// Takes a port of a range, one that is wanted if there is one.
     fn take_port(&mut self, need: Need, address: Ipv4Addr, range: PortRange, rng: &mut Rng) -> Option<u16> {
         let ports = &mut self.pool.outside_mut(address)?.ports;
-        ports
-            .obtain(need.protocol, range, need.wanted, rng)
-            .or_else(|| ports.obtain(need.protocol, range, Wanted::Any, rng))
+        let port = ports.obtain(need.protocol, range, need.wanted, rng);
+        match need.wanted {
+            Wanted::Any | Wanted::Pair => port,
+            Wanted::Even | Wanted::Odd => {
+                port.or_else(|| ports.obtain(need.protocol, range, Wanted::Any, rng))
+            }
+        }
     }
 
     /// Takes a port of a block that the subscriber uses, else of one that it has given back and nobody else may have
@@ -111,10 +125,10 @@ impl Nat {
         Some((*blocks.block(number)?, blocks.range(number)?))
     }
 
-    /// Counts a mapping in its block, which is in use from then on.
+    /// Counts what was taken of a block, which is in use from then on.
     fn count_in(&mut self, need: Need, address: Ipv4Addr, number: u16, port: u16) -> Option<u16> {
         let block = self.pool.outside_mut(address)?.blocks.as_mut()?.block_mut(number)?;
-        block.used += 1;
+        block.used += need.wanted.ports();
         if block.state == BlockState::Held {
             block.state = BlockState::Active;
             self.notify_block(need.subscriber, address, number, Notice::BlockAllocated);

@@ -1,23 +1,29 @@
-//! Address and port translation: endpoint-independent mappings (RFC 4787, REQ-1; RFC 5382, REQ-1).
+//! Address and port translation: which outside endpoint stands for an inside one (RFC 4787, section 4; RFC 5382, REQ-1).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
-use crate::config::nat::{Allocation, Translation};
-use crate::config::{PoolAddress, Snapshot};
+use crate::config::nat::{Dependence, Translation};
+use crate::config::{Rule, Snapshot};
 use crate::conntrack::TupleHasher;
 use crate::conntrack::index::Index;
 use crate::rng::Rng;
 use crate::time::Timestamp;
-use crate::tuple::Protocol;
+use crate::tuple::{Protocol, Tuple};
 
+mod account;
 mod allocate;
 mod block;
+mod change;
+mod filter;
+mod pair;
 mod pool;
 mod ports;
 mod subscriber;
 
 use allocate::Need;
+use filter::Filters;
 use pool::Pool;
 use ports::Wanted;
 use subscriber::Subscribers;
@@ -34,25 +40,37 @@ impl MappingId {
     pub(crate) const NONE: Self = Self(u32::MAX);
 }
 
-/// One inside endpoint and the outside endpoint that stands for it towards everybody.
+/// One inside endpoint and the outside endpoint that stands for it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Mapping {
     /// The transport.
     pub protocol: Protocol,
     /// The inside address and port.
     pub inside: (Ipv4Addr, u16),
+    /// Towards whom: an unspecified address and port 0 are anybody; for an endpoint that stays as it is, itself.
+    pub remote: (Ipv4Addr, u16),
     /// The outside address and port.
     pub outside: (Ipv4Addr, u16),
+    source: Source,
     /// Sessions and pinholes that hold it.
     holders: u32,
     /// The inside host, by its slot.
     subscriber: u32,
 }
 
+/// Where an outside endpoint comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Source {
+    /// It took a port of the pool.
+    Pool,
+    /// The configuration relates the two.
+    Configuration,
+}
+
 /// Why no mapping could be obtained.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NatError {
-    /// The subscriber's outside address, or its blocks of it, have no port left.
+    /// The subscriber's outside address, or its part of it, has no such port left.
     NoPort,
     /// The subscriber has as many ports as it may have.
     PortLimit,
@@ -79,25 +97,44 @@ pub struct Nat {
     mappings: Vec<Option<Mapping>>,
     free: Vec<u32>,
     by_inside: Index,
+    by_outside: Index,
     subscribers: Subscribers,
+    filters: Filters,
+    capacity: Capacity,
     pool: Pool,
     settings: Translation,
+    rules: Option<Arc<Snapshot>>,
     notices: VecDeque<Notice>,
     hasher: TupleHasher,
     now: Timestamp,
 }
 
+/// The sizes of [`Nat`]'s tables.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacity {
+    /// Mappings.
+    pub mappings: u32,
+    /// Sessions that they serve.
+    pub sessions: u32,
+    /// Inside hosts that have them.
+    pub subscribers: u32,
+}
+
 impl Nat {
-    /// Makes room for `capacity` mappings of `subscribers` inside hosts.
-    pub fn new(capacity: u32, subscribers: u32, hasher: TupleHasher) -> Self {
-        let entries = usize::try_from(capacity).unwrap_or(0);
+    /// Takes all memory that does not depend on the configuration.
+    pub fn new(capacity: Capacity, hasher: TupleHasher) -> Self {
+        let entries = usize::try_from(capacity.mappings).unwrap_or(0);
         Self {
             mappings: vec![None; entries],
-            free: (0..capacity).rev().collect(),
-            by_inside: Index::new(entries, capacity),
-            subscribers: Subscribers::new(subscribers, hasher),
+            free: (0..capacity.mappings).rev().collect(),
+            by_inside: Index::new(entries, capacity.mappings),
+            by_outside: Index::new(entries, capacity.mappings),
+            subscribers: Subscribers::new(capacity.subscribers, hasher),
+            filters: Filters::new(Dependence::AddressAndPort, capacity.sessions, hasher),
+            capacity,
             pool: Pool::default(),
             settings: Translation::default(),
+            rules: None,
             notices: VecDeque::new(),
             hasher,
             now: Timestamp::ZERO,
@@ -124,85 +161,78 @@ impl Nat {
         self.mappings.get(usize::try_from(id.0).ok()?)?.as_ref()
     }
 
+    /// Finds the mapping that an outside endpoint belongs to.
+    pub fn lookup_outside(&self, protocol: Protocol, outside: (Ipv4Addr, u16)) -> Option<MappingId> {
+        let hash = self.hasher.endpoint(protocol, outside.0, outside.1);
+        let found = self.by_outside.lookup(hash, |slot| {
+            self.mapping(MappingId(slot)).is_some_and(|m| m.protocol == protocol && m.outside == outside)
+        });
+        found.map(MappingId)
+    }
+
     /// Tells the time, which held blocks go by.
     pub fn set_time(&mut self, now: Timestamp) {
         self.now = now;
     }
 
-    /// Changes pool and rules. Mappings that [`Self::allows`] not under them must be released by then.
-    pub fn configure(&mut self, pool: &[PoolAddress], settings: &Translation) {
-        if settings.allocation.scheme() != self.settings.allocation.scheme() {
-            self.drop_blocks(|_| true);
-        }
-        let kept: BTreeSet<Ipv4Addr> = pool.iter().map(|entry| entry.address).collect();
-        self.drop_blocks(|address| !kept.contains(&address));
-        self.pool.configure(pool, settings.allocation);
-        self.settings = settings.clone();
+    /// Returns the time that was told last.
+    pub fn time(&self) -> Timestamp {
+        self.now
     }
 
-    /// Whether a mapping is one that the rules of a new configuration could have made.
-    pub fn allows(&self, snapshot: &Snapshot, id: MappingId) -> bool {
-        let Some(mapping) = self.mapping(id) else { return false };
-        let scheme = snapshot.config().nat.allocation.scheme();
-        snapshot.is_inside(mapping.inside.0)
-            && snapshot.pool_address(mapping.outside.0).is_some()
-            && scheme == self.settings.allocation.scheme()
-    }
-
-    /// Returns the mapping of an inside endpoint, made now if there is none, held once more.
+    /// Returns the mapping of a packet's source towards its destination, made now if there is none, held once more.
     ///
     /// All of a subscriber's mappings have one outside address (paired pooling, RFC 4787, REQ-2).
     ///
     /// # Errors
     /// When ports or room are used up; nothing changes then and no other mapping is touched (RFC 6888, REQ-11).
-    pub fn obtain(
+    pub fn obtain(&mut self, tuple: &Tuple, rng: &mut Rng) -> Result<MappingId, NatError> {
+        let rule = self.rules.as_ref().map(|rules| rules.rule(tuple)).ok_or(NatError::NoPool)?;
+        let inside = (tuple.source, tuple.source_port);
+        match rule {
+            Rule::Untranslated => self.obtain_fixed(tuple.protocol, inside, inside),
+            Rule::Fixed(address, port) => self.obtain_fixed(tuple.protocol, inside, (address, port)),
+            Rule::Pooled => self.obtain_pooled(tuple, rng),
+        }
+    }
+
+    fn obtain_pooled(&mut self, tuple: &Tuple, rng: &mut Rng) -> Result<MappingId, NatError> {
+        let key = self.settings.mapping.key(tuple);
+        if let Some(id) = self.hold_known(&key) {
+            return Ok(id);
+        }
+        if self.free.is_empty() {
+            return Err(NatError::Full);
+        }
+        let wanted = match tuple.protocol {
+            Protocol::Udp => Wanted::like(tuple.source_port),
+            Protocol::Tcp | Protocol::IcmpEcho => Wanted::Any,
+        };
+        let subscriber = self.subscriber(tuple.source)?;
+        let outside = self
+            .check_ports(subscriber, wanted)
+            .and_then(|()| self.allocate(Need { subscriber, protocol: tuple.protocol, wanted }, rng))
+            .inspect_err(|_| self.subscribers.settle(subscriber))?;
+        self.insert(&key, outside, Source::Pool, subscriber)
+    }
+
+    /// Returns the mapping between two endpoints that the configuration relates, held once more.
+    ///
+    /// # Errors
+    /// When there is no room.
+    pub fn obtain_fixed(
         &mut self,
         protocol: Protocol,
         inside: (Ipv4Addr, u16),
-        rng: &mut Rng,
+        outside: (Ipv4Addr, u16),
     ) -> Result<MappingId, NatError> {
-        let hash = self.hasher.endpoint(protocol, inside.0, inside.1);
-        if let Some(slot) = self.lookup(hash, protocol, inside) {
-            if let Some(mapping) = self.slot_mut(slot) {
-                mapping.holders += 1;
-            }
-            return Ok(MappingId(slot));
+        let towards = if inside == outside { inside } else { ANYBODY };
+        let key = flow(protocol, inside, towards);
+        if let Some(id) = self.hold_known(&key) {
+            return Ok(id);
         }
-        let slot = *self.free.last().ok_or(NatError::Full)?;
-        let known = self.subscribers.lookup(inside.0);
-        let subscriber =
-            known.or_else(|| self.subscribers.insert(inside.0)).ok_or(NatError::SubscribersFull)?;
-        let outside = self.outside_for(subscriber, protocol, inside.1, rng).inspect_err(|_| {
-            self.subscribers.settle(subscriber);
-        })?;
-        self.free.pop();
-        let inserted = self.by_inside.insert(hash, slot);
-        debug_assert!(inserted, "the index has a place for each mapping");
-        if let Some(place) = usize::try_from(slot).ok().and_then(|at| self.mappings.get_mut(at)) {
-            *place = Some(Mapping { protocol, inside, outside, holders: 1, subscriber });
-        }
-        if let Some(subscriber) = self.subscribers.at_mut(subscriber) {
-            subscriber.mappings += 1;
-        }
-        Ok(MappingId(slot))
-    }
-
-    fn outside_for(
-        &mut self,
-        subscriber: u32,
-        protocol: Protocol,
-        inside_port: u16,
-        rng: &mut Rng,
-    ) -> Result<(Ipv4Addr, u16), NatError> {
-        let held = self.subscribers.at(subscriber).map_or(0, |subscriber| subscriber.mappings);
-        if self.settings.limits.ports.is_some_and(|most| held >= most.get()) {
-            return Err(NatError::PortLimit);
-        }
-        let wanted = match protocol {
-            Protocol::Udp => Wanted::like(inside_port),
-            Protocol::Tcp | Protocol::IcmpEcho => Wanted::Any,
-        };
-        self.allocate(Need { subscriber, protocol, wanted }, rng)
+        let subscriber = self.subscriber(inside.0)?;
+        self.insert(&key, outside, Source::Configuration, subscriber)
     }
 
     /// Holds a mapping once more.
@@ -220,41 +250,21 @@ impl Nat {
             return;
         }
         let ended = *mapping;
-        self.by_inside.remove(self.hasher.endpoint(ended.protocol, ended.inside.0, ended.inside.1), id.0);
-        self.give_back(ended.subscriber, ended.protocol, ended.outside);
+        self.by_inside.remove(self.hasher.key(&ended.key().into()), id.0);
+        let (address, port) = ended.outside;
+        self.by_outside.remove(self.hasher.endpoint(ended.protocol, address, port), id.0);
+        if ended.source == Source::Pool {
+            self.give_back(ended.subscriber, ended.protocol, ended.outside);
+        }
         if let Some(place) = usize::try_from(id.0).ok().and_then(|at| self.mappings.get_mut(at)) {
             *place = None;
         }
         self.free.push(id.0);
         if let Some(subscriber) = self.subscribers.at_mut(ended.subscriber) {
             subscriber.mappings -= 1;
+            subscriber.ports -= u32::from(ended.source == Source::Pool);
         }
         self.subscribers.settle(ended.subscriber);
-    }
-
-    /// Whether an inside host may open one more session.
-    ///
-    /// # Errors
-    /// The limit that it has reached.
-    pub fn check_session(&self, address: Ipv4Addr) -> Result<(), SubscriberLimit> {
-        let subscriber = self.subscribers.lookup(address).and_then(|slot| self.subscribers.at(slot));
-        subscriber.map_or(Ok(()), |subscriber| subscriber.check(&self.settings.limits, self.now))
-    }
-
-    /// Counts a session of an inside host that a mapping serves.
-    pub fn count_session(&mut self, id: MappingId) {
-        let (limits, now) = (self.settings.limits, self.now);
-        if let Some(subscriber) = self.subscriber_of(id) {
-            subscriber.sessions += 1;
-            subscriber.spend(&limits, now);
-        }
-    }
-
-    /// Counts a session as ended, before its mapping is released.
-    pub fn uncount_session(&mut self, id: MappingId) {
-        if let Some(subscriber) = self.subscriber_of(id) {
-            subscriber.sessions = subscriber.sessions.saturating_sub(1);
-        }
     }
 
     /// Makes one held block free whose time has come; `false` when there is none.
@@ -281,45 +291,97 @@ impl Nat {
         self.mappings.iter().flatten()
     }
 
-    fn lookup(&self, hash: u32, protocol: Protocol, inside: (Ipv4Addr, u16)) -> Option<u32> {
-        self.by_inside.lookup(hash, |slot| {
-            self.mapping(MappingId(slot)).is_some_and(|m| m.protocol == protocol && m.inside == inside)
-        })
+    fn hold_known(&mut self, key: &Tuple) -> Option<MappingId> {
+        let id = self.lookup(key)?;
+        self.hold(id);
+        Some(id)
+    }
+
+    fn lookup(&self, key: &Tuple) -> Option<MappingId> {
+        let found = self.by_inside.lookup(self.hasher.key(&(*key).into()), |slot| {
+            self.mapping(MappingId(slot)).is_some_and(|mapping| mapping.key() == *key)
+        });
+        found.map(MappingId)
+    }
+
+    /// Returns the entry of an inside host, made now if there is none.
+    fn subscriber(&mut self, address: Ipv4Addr) -> Result<u32, NatError> {
+        let known = self.subscribers.lookup(address);
+        known.or_else(|| self.subscribers.insert(address)).ok_or(NatError::SubscribersFull)
+    }
+
+    /// Puts a mapping in; who has taken a port for it has seen that there is room.
+    fn insert(
+        &mut self,
+        key: &Tuple,
+        outside: (Ipv4Addr, u16),
+        source: Source,
+        subscriber: u32,
+    ) -> Result<MappingId, NatError> {
+        let Some(slot) = self.free.pop() else {
+            self.subscribers.settle(subscriber);
+            return Err(NatError::Full);
+        };
+        let by_outside = self.hasher.endpoint(key.protocol, outside.0, outside.1);
+        let inserted = self.by_inside.insert(self.hasher.key(&(*key).into()), slot)
+            && self.by_outside.insert(by_outside, slot);
+        debug_assert!(inserted, "the indexes have a place for each mapping");
+        if let Some(place) = usize::try_from(slot).ok().and_then(|at| self.mappings.get_mut(at)) {
+            *place = Some(Mapping {
+                protocol: key.protocol,
+                inside: (key.source, key.source_port),
+                remote: (key.destination, key.destination_port),
+                outside,
+                source,
+                holders: 1,
+                subscriber,
+            });
+        }
+        if let Some(subscriber) = self.subscribers.at_mut(subscriber) {
+            subscriber.mappings += 1;
+            subscriber.ports += u32::from(source == Source::Pool);
+        }
+        Ok(MappingId(slot))
     }
 
     fn slot_mut(&mut self, slot: u32) -> Option<&mut Mapping> {
         self.mappings.get_mut(usize::try_from(slot).ok()?)?.as_mut()
     }
+}
 
-    fn subscriber_of(&mut self, id: MappingId) -> Option<&mut subscriber::Subscriber> {
-        let slot = self.mapping(id)?.subscriber;
-        self.subscribers.at_mut(slot)
-    }
+/// Whom a mapping serves that serves everybody.
+const ANYBODY: (Ipv4Addr, u16) = (Ipv4Addr::UNSPECIFIED, 0);
 
-    /// Takes the held blocks of some addresses from those who have given them back.
-    fn drop_blocks(&mut self, goes: impl Fn(Ipv4Addr) -> bool) {
-        let mut dropped = Vec::new();
-        for outside in self.pool.iter().filter(|outside| goes(outside.config.address)) {
-            let Some(blocks) = &outside.blocks else { continue };
-            let held = (0_u16..)
-                .zip(blocks.iter())
-                .filter(|(_, block)| block.state == block::BlockState::Held)
-                .map(|(number, _)| (outside.config.address, number));
-            dropped.extend(held);
-        }
-        for (address, number) in dropped {
-            self.free_block(address, number);
-        }
+fn flow(protocol: Protocol, inside: (Ipv4Addr, u16), remote: (Ipv4Addr, u16)) -> Tuple {
+    Tuple {
+        protocol,
+        source: inside.0,
+        source_port: inside.1,
+        destination: remote.0,
+        destination_port: remote.1,
     }
 }
 
-impl Allocation {
-    /// What has to stay for mappings to outlive a change of the configuration: the way that ports are cut.
-    const fn scheme(self) -> Option<crate::config::nat::BlockSize> {
-        match self {
-            Self::Random => None,
-            Self::Blocks(rule) => Some(rule.size),
-        }
+impl Mapping {
+    fn key(&self) -> Tuple {
+        flow(self.protocol, self.inside, self.remote)
+    }
+}
+
+impl Dependence {
+    /// Returns what of a packet its mapping is found by (RFC 4787, section 4.1).
+    fn key(self, tuple: &Tuple) -> Tuple {
+        // An echo's identifier stands in both ports and is no part of the destination.
+        let port = match tuple.protocol {
+            Protocol::Tcp | Protocol::Udp => tuple.destination_port,
+            Protocol::IcmpEcho => 0,
+        };
+        let remote = match self {
+            Self::Independent => ANYBODY,
+            Self::Address => (tuple.destination, 0),
+            Self::AddressAndPort => (tuple.destination, port),
+        };
+        flow(tuple.protocol, (tuple.source, tuple.source_port), remote)
     }
 }
 

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 
-use crate::config::PoolAddress;
 use crate::config::nat::Allocation;
+use crate::config::{PoolAddress, PortRange};
 use crate::nat::block::{BlockState, Blocks};
 use crate::nat::ports::PortMap;
 use crate::time::Timestamp;
+use crate::tuple::Protocol;
 
 /// One outside address.
 #[derive(Debug)]
@@ -72,6 +73,21 @@ impl Pool {
         self.entries.get_mut(at)
     }
 
+    /// Keeps ports of an address from being given out.
+    pub(super) fn reserve(&mut self, protocol: Protocol, address: Ipv4Addr, ports: PortRange) {
+        if let Some(outside) = self.outside_mut(address) {
+            outside.ports.reserve(protocol, ports);
+        }
+    }
+
+    /// Lets reserved ports be given out again.
+    pub(super) fn unreserve(&mut self, protocol: Protocol, address: Ipv4Addr, ports: PortRange) {
+        let Some(outside) = self.outside_mut(address) else { return };
+        for port in ports.first()..=ports.last() {
+            outside.ports.release(protocol, port);
+        }
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Outside> {
         self.entries.iter()
     }
@@ -119,7 +135,10 @@ fn configured(config: PoolAddress, known: Option<Outside>, allocation: Allocatio
         None => (PortMap::new(), None),
     };
     let blocks = match allocation {
-        Allocation::Random => None,
+        Allocation::Random
+        | Allocation::Deterministic(_)
+        | Allocation::OneToOne
+        | Allocation::Untranslated => None,
         Allocation::Blocks(rule) => match before.filter(|before| before.size() == rule.size) {
             Some(mut before) => {
                 before.set_usable(config.ports);

@@ -17,6 +17,8 @@ pub(super) enum Wanted {
     Even,
     /// Odd ones.
     Odd,
+    /// An even one and the one above it, of which the even one is returned.
+    Pair,
 }
 
 impl Wanted {
@@ -30,6 +32,16 @@ impl Wanted {
             Self::Any => free,
             Self::Even => free & EVEN,
             Self::Odd => free & !EVEN,
+            // The port above an even one is in the same word.
+            Self::Pair => free & (free >> 1) & EVEN,
+        }
+    }
+
+    /// Returns how many ports are taken at once.
+    pub(super) const fn ports(self) -> u16 {
+        match self {
+            Self::Any | Self::Even | Self::Odd => 1,
+            Self::Pair => 2,
         }
     }
 }
@@ -59,9 +71,19 @@ impl PortMap {
         let start = range.first() + u16::try_from(rng.below(range.count())).ok()?;
         let words = self.words(protocol);
         let port = first_free(words, start, range.last(), wanted)
-            .or_else(|| first_free(words, range.first(), start, wanted))?;
-        set(words, port);
+            .or_else(|| first_free(words, range.first(), range.last(), wanted))?;
+        for taken in port..=port + (wanted.ports() - 1) {
+            set(words, taken);
+        }
         Some(port)
+    }
+
+    /// Takes ports of which none is given out until they are released.
+    pub(super) fn reserve(&mut self, protocol: Protocol, range: PortRange) {
+        let words = self.words(protocol);
+        for port in range.first()..=range.last() {
+            set(words, port);
+        }
     }
 
     pub(super) fn release(&mut self, protocol: Protocol, port: u16) {
@@ -91,10 +113,10 @@ fn first_free(words: &[u64], first: u16, last: u16, wanted: Wanted) -> Option<u1
     loop {
         let taken = words.get(usize::from(base)).copied()?;
         let below_first = if base == first / 64 { (1_u64 << (first % 64)) - 1 } else { 0 };
-        let free = wanted.filter(!(taken | below_first));
+        let above_last = if base == last / 64 { (!1_u64) << (last % 64) } else { 0 };
+        let free = wanted.filter(!(taken | below_first | above_last));
         if free != 0 {
-            let port = base * 64 + u16::try_from(free.trailing_zeros()).ok()?;
-            return (port <= last).then_some(port);
+            return Some(base * 64 + u16::try_from(free.trailing_zeros()).ok()?);
         }
         if base == last / 64 {
             return None;

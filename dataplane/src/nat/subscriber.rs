@@ -17,8 +17,10 @@ pub(super) struct Subscriber {
     pub(super) address: Ipv4Addr,
     /// The outside address of all its mappings, while it has any (paired pooling, RFC 4787, REQ-2).
     pub(super) paired: Option<Ipv4Addr>,
-    /// Mappings, each of which takes a port or an ICMP identifier.
+    /// Mappings, those that take no port included.
     pub(super) mappings: u32,
+    /// Ports and ICMP identifiers of the pool that its mappings take.
+    pub(super) ports: u32,
     pub(super) sessions: u32,
     /// Blocks in its list, held ones included.
     pub(super) blocks: u16,
@@ -38,11 +40,18 @@ pub enum SubscriberLimit {
 }
 
 impl Subscriber {
-    /// Whether it may open one more session.
-    pub(super) fn check(&self, limits: &SubscriberLimits, now: Timestamp) -> Result<(), SubscriberLimit> {
-        if limits.sessions.is_some_and(|most| self.sessions >= most.get()) {
-            return Err(SubscriberLimit::Sessions);
-        }
+    /// Whether it may have one more session.
+    pub(super) fn check_count(&self, limits: &SubscriberLimits) -> Result<(), SubscriberLimit> {
+        let full = limits.sessions.is_some_and(|most| self.sessions >= most.get());
+        if full { Err(SubscriberLimit::Sessions) } else { Ok(()) }
+    }
+
+    /// Whether it may open one more session now.
+    pub(super) fn check_rate(
+        &self,
+        limits: &SubscriberLimits,
+        now: Timestamp,
+    ) -> Result<(), SubscriberLimit> {
         let Some(rate) = limits.new_sessions_per_second else { return Ok(()) };
         // A token bucket of one second's sessions, told by when it is full: a token is 1/rate of a second.
         let missing = self.full_at.as_nanos().saturating_sub(now.as_nanos());
@@ -104,6 +113,7 @@ impl Subscribers {
             address,
             paired: None,
             mappings: 0,
+            ports: 0,
             sessions: 0,
             blocks: 0,
             first_block: NO_BLOCK,
@@ -112,9 +122,14 @@ impl Subscribers {
         Some(slot)
     }
 
-    /// Forgets a host if it holds nothing any more.
+    /// Ends the pairing of a host that holds nothing of its outside address any more, and forgets one that holds nothing
+    /// at all.
     pub(super) fn settle(&mut self, slot: u32) {
-        let Some(subscriber) = self.at(slot) else { return };
+        let Some(subscriber) = self.at_mut(slot) else { return };
+        if subscriber.ports == 0 && subscriber.blocks == 0 {
+            subscriber.paired = None;
+        }
+        let subscriber = *subscriber;
         if subscriber.mappings > 0 || subscriber.blocks > 0 {
             return;
         }

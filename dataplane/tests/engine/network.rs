@@ -77,7 +77,7 @@ impl Network {
     pub(crate) fn refused(&mut self, realm: Realm, packet: &[u8]) -> DropReason {
         match self.process(realm, packet).0 {
             Verdict::Drop(reason) => reason,
-            verdict @ (Verdict::Forward | Verdict::Hold | Verdict::DeliverIfListening) => {
+            verdict @ (Verdict::Forward | Verdict::Hairpin | Verdict::Hold | Verdict::DeliverIfListening) => {
                 panic!("expected a drop, got {verdict:?}")
             }
         }

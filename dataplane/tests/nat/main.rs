@@ -1,6 +1,8 @@
 //! What RFCs require of translation, a test for each requirement.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
+mod forwards;
+mod modes;
 #[path = "../engine/network.rs"]
 #[expect(dead_code, reason = "not all of what the engine's tests need is needed here")]
 mod network;
@@ -8,5 +10,7 @@ mod network;
 #[expect(dead_code, reason = "not all of what the engine's tests need is needed here")]
 mod packets;
 mod rfc4787;
+mod rfc5382;
 mod rfc6888;
+mod rfc7422;
 mod world;

@@ -1,11 +1,15 @@
 //! Network Address Translation Behavioral Requirements for Unicast UDP.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use pinhole_dataplane::config::nat::Translation;
+use pinhole_dataplane::addr::Realm;
+use pinhole_dataplane::config::nat::{Dependence, Translation};
+use pinhole_dataplane::config::{Config, Snapshot};
+use pinhole_dataplane::engine::DropReason;
 
-use crate::network::{Network, STRANGER};
-use crate::packets::udp;
+use crate::network::{Network, POOL, STRANGER, config};
+use crate::packets::{echo, udp, unreachable};
 use crate::world::{DNS, blocks, host, network, pool_of, ports};
 
 #[test]
@@ -63,4 +67,140 @@ fn rfc4787_req_4_a_port_of_the_other_parity_is_better_than_none() {
     for index in 0..10 {
         network.mapped((host(2), 2_000 + 2 * index));
     }
+}
+
+fn dependent(mapping: Dependence, filtering: Dependence) -> Network {
+    network(config(), Translation { mapping, filtering, ..Translation::default() })
+}
+
+#[test]
+fn rfc4787_req_1_other_mappings_are_there_for_who_asks_for_them() {
+    let destinations = [DNS, (DNS.0, 54), (STRANGER, 53)];
+    for (mapping, expected) in [
+        (Dependence::Independent, [0, 0, 0]),
+        (Dependence::Address, [0, 0, 1]),
+        (Dependence::AddressAndPort, [0, 1, 2]),
+    ] {
+        let mut network = dependent(mapping, Dependence::AddressAndPort);
+        let mut seen = Vec::new();
+        for (to, class) in destinations.into_iter().zip(expected) {
+            let outside = network.outbound(&udp((host(2), 5353), to, b"")).from;
+            if class == seen.len() {
+                assert!(!seen.contains(&outside), "{mapping:?}");
+                seen.push(outside);
+            }
+            assert_eq!(outside, seen[class], "{mapping:?}");
+            assert_eq!(network.inbound(&udp(to, outside, b"")).to, (host(2), 5353));
+        }
+        network.advance(Duration::from_secs(301));
+        assert_eq!(network.engine.mappings().count(), 0);
+    }
+}
+
+#[test]
+fn rfc4787_req_7_an_address_on_both_sides_is_refused() {
+    let mut config = config();
+    config.pool[0].address = host(9);
+    assert!(Snapshot::new(config).is_err());
+}
+
+#[test]
+fn rfc4787_req_8_who_may_send_in_is_as_configured() {
+    let (same_address, stranger) = ((DNS.0, 54), (STRANGER, 53));
+    for (filtering, admitted) in [
+        (Dependence::Independent, vec![DNS, same_address, stranger]),
+        (Dependence::Address, vec![DNS, same_address]),
+        (Dependence::AddressAndPort, vec![DNS]),
+    ] {
+        let mut network = dependent(Dependence::Independent, filtering);
+        let outside = network.mapped((host(2), 5353));
+        for from in [DNS, same_address, stranger] {
+            let packet = udp(from, outside, b"x");
+            if admitted.contains(&from) {
+                assert_eq!(network.inbound(&packet).to, (host(2), 5353), "{filtering:?} {from:?}");
+                // The answer leaves from where the packet went.
+                let answer = network.outbound(&udp((host(2), 5353), from, b"y"));
+                assert_eq!((answer.from, answer.to), (outside, from));
+            } else {
+                assert_eq!(network.refused(Realm::Outside, &packet), DropReason::NotExpected);
+            }
+        }
+        // A port that nobody sent from leads nowhere, and neither does an echo.
+        let unused = udp(DNS, (POOL, outside.1 ^ 1), b"");
+        assert_eq!(network.refused(Realm::Outside, &unused), DropReason::NotExpected);
+        let ping = echo(DNS.0, POOL, outside.1);
+        assert_eq!(network.refused(Realm::Outside, &ping), DropReason::NotExpected);
+        // With the last session that opened it the door closes, also for who came in by it.
+        network.advance(Duration::from_secs(301));
+        assert_eq!(network.engine.session_count(), 0);
+        assert_eq!(network.refused(Realm::Outside, &udp(DNS, outside, b"")), DropReason::NotExpected);
+    }
+}
+
+#[test]
+fn rfc4787_req_8_a_session_from_outside_opens_the_door_to_nobody_else() {
+    let mut network = dependent(Dependence::Independent, Dependence::Address);
+    let outside = network.mapped((host(2), 5353));
+    network.inbound(&udp((DNS.0, 54), outside, b""));
+    assert_eq!(network.refused(Realm::Outside, &udp((STRANGER, 54), outside, b"")), DropReason::NotExpected);
+}
+
+#[test]
+fn rfc4787_req_8_another_filter_applies_to_sessions_that_are_there() {
+    let mut network = dependent(Dependence::Independent, Dependence::AddressAndPort);
+    let outside = network.mapped((host(2), 5353));
+    let later = udp((DNS.0, 54), outside, b"");
+    assert_eq!(network.refused(Realm::Outside, &later), DropReason::NotExpected);
+    let filtering = Dependence::Address;
+    network.apply(Config { nat: Translation { filtering, ..Translation::default() }, ..config() });
+    network.inbound(&later);
+    network.apply(config());
+    assert_eq!(network.refused(Realm::Outside, &udp((DNS.0, 55), outside, b"")), DropReason::NotExpected);
+    assert_eq!(network.inbound(&later).to, (host(2), 5353), "a session that was let in goes on");
+}
+
+#[test]
+fn rfc4787_req_9_inside_hosts_reach_each_other_by_their_outside_endpoints() {
+    for filtering in [Dependence::Independent, Dependence::Address, Dependence::AddressAndPort] {
+        let mut network = dependent(Dependence::Independent, filtering);
+        let [first, second] = [(host(2), 2_000), (host(3), 3_000)];
+        let [first_outside, second_outside] = [network.mapped(first), network.mapped(second)];
+        // As between hosts behind two gateways, the first packet passes only an independent filter.
+        let hello = udp(first, second_outside, b"hello");
+        match filtering {
+            Dependence::Independent => {
+                let seen = network.turned_back(&hello);
+                assert_eq!(
+                    (seen.from, seen.to),
+                    (first_outside, second),
+                    "9a: the source is the outside one"
+                );
+            }
+            Dependence::Address | Dependence::AddressAndPort => {
+                assert_eq!(network.refused(Realm::Inside, &hello), DropReason::NotExpected);
+            }
+        }
+        let answer = network.turned_back(&udp(second, first_outside, b"hi"));
+        assert_eq!((answer.from, answer.to, answer.ttl), (second_outside, first, 63));
+        assert_eq!(network.turned_back(&hello).payload, b"hello");
+        // An error about it goes the same way back.
+        let quoted = udp(first_outside, second, b"hello");
+        let seen = network.turned_back(&unreachable(3, second.0, first_outside.0, &quoted));
+        assert_eq!((seen.from.0, seen.to.0), (second_outside.0, first.0));
+        let quoted = crate::packets::read(&seen.payload);
+        assert_eq!((quoted.from, quoted.to), (first, second_outside));
+    }
+}
+
+#[test]
+fn rfc4787_req_9_an_outside_endpoint_of_nobody_leads_nowhere() {
+    let mut network = dependent(Dependence::Independent, Dependence::Independent);
+    network.mapped((host(2), 2_000));
+    let packet = udp((host(3), 1), (POOL, 80), b"");
+    assert_eq!(network.refused(Realm::Inside, &packet), DropReason::BadDestination);
+    assert_eq!(network.engine.session_count(), 1);
+    // One hairpin for a packet: a host cannot send itself around.
+    let own = network.mapped((host(3), 1));
+    let seen = network.turned_back(&udp((host(3), 1), own, b""));
+    assert_eq!((seen.from, seen.to), (own, (host(3), 1)));
 }

@@ -1,11 +1,10 @@
 //! Common Requirements for Carrier-Grade NATs.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
-use pinhole_dataplane::config::nat::{SubscriberLimits, Translation};
-use pinhole_dataplane::config::{Config, Snapshot};
+use pinhole_dataplane::config::Config;
+use pinhole_dataplane::config::nat::{Exemption, SubscriberLimits, Translation};
 use pinhole_dataplane::engine::DropReason;
 use pinhole_dataplane::limits::Limits;
 
@@ -73,6 +72,39 @@ fn rfc6888_req_5_a_subscriber_opens_no_more_sessions_a_second_than_its_limit() {
         network.mapped((host(2), 9_100 + port));
     }
     assert_eq!(network.unmapped((host(2), 9_200)), DropReason::SubscriberRate);
+}
+
+#[test]
+fn rfc6888_req_6_towards_chosen_destinations_nothing_is_translated() {
+    let exempt = |prefix: &str, ports| Exemption { destination: prefix.parse().unwrap(), ports };
+    let exempt = vec![exempt("198.51.100.0/26", vec![ports(5_000, 5_009)]), exempt("192.0.2.0/24", vec![])];
+    let nat = Translation { exempt, ..Translation::default() };
+    let mut network = network(config(), nat.clone());
+    let client = (host(2), 2_000);
+    for (to, translated) in [
+        ((SERVER, 5_005), false),
+        ((SERVER, 5_010), true),
+        (([192, 0, 2, 9].into(), 53), false),
+        (([198, 51, 100, 200].into(), 5_005), true),
+    ] {
+        let seen = network.outbound(&udp(client, to, b""));
+        assert_eq!(seen.from != client, translated, "{to:?}");
+        assert_eq!(network.inbound(&udp(to, seen.from, b"")).to, client);
+    }
+    // It stays a firewall there, and the mapping of the endpoint is as independent as ever.
+    let stranger = udp(([192, 0, 2, 10].into(), 53), client, b"");
+    let outside = pinhole_dataplane::addr::Realm::Outside;
+    assert_eq!(network.refused(outside, &stranger), DropReason::NotExpected);
+    assert_eq!(network.engine.mappings().count(), 2);
+    let ping = network.outbound(&crate::packets::echo(host(2), [192, 0, 2, 9].into(), 7));
+    assert_eq!(ping.from, (host(2), 7));
+    let ping = network.outbound(&crate::packets::echo(host(2), SERVER, 7));
+    assert_eq!(ping.from.0, crate::network::POOL, "a port says nothing about pings");
+    // Who is exempt now is so for new sessions; those that were translated end.
+    network.apply(config());
+    assert_eq!(network.engine.session_count(), 3);
+    network.apply(Config { nat, ..config() });
+    assert_eq!(network.engine.session_count(), 3);
 }
 
 #[test]
@@ -187,13 +219,10 @@ fn a_full_table_of_subscribers_refuses_new_ones_only() {
 fn blocks_of_another_size_end_the_sessions_of_the_old_ones_and_other_changes_none() {
     let mut network = network(pool_of(1, ports(1024, 65_535)), in_blocks(2));
     network.mapped_from(host(2), 100);
-    let apply = |network: &mut Network, config: Config| {
-        network.engine.apply(Arc::new(Snapshot::new(config).unwrap()), network.now);
-    };
-    apply(&mut network, Config { nat: in_blocks(1), ..pool_of(2, ports(2_048, 65_535)) });
+    network.apply(Config { nat: in_blocks(1), ..pool_of(2, ports(2_048, 65_535)) });
     assert_eq!(network.engine.session_count(), 100);
-    apply(&mut network, pool_of(2, ports(2_048, 65_535)));
+    network.apply(pool_of(2, ports(2_048, 65_535)));
     assert_eq!((network.engine.session_count(), network.engine.subscriber_count()), (0, 0));
-    apply(&mut network, Config { nat: in_blocks(1), ..pool_of(2, ports(2_048, 65_535)) });
+    network.apply(Config { nat: in_blocks(1), ..pool_of(2, ports(2_048, 65_535)) });
     network.mapped_from(host(2), 64);
 }

@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pinhole_dataplane::addr::Realm;
 use pinhole_dataplane::config::nat::{Allocation, BlockSize, PortBlocks, Translation};
-use pinhole_dataplane::config::{Config, PoolAddress, PortRange};
-use pinhole_dataplane::engine::{DropReason, Event};
+use pinhole_dataplane::config::{Config, PoolAddress, PortRange, Snapshot};
+use pinhole_dataplane::engine::{DropReason, Event, Verdict};
 use pinhole_dataplane::limits::Limits;
 use pinhole_dataplane::nat::PortBlock;
 
 use crate::network::{Network, POOL, SERVER, config};
-use crate::packets::{Address, udp};
+use crate::packets::{Address, Seen, read, udp};
 
 pub(crate) const DNS: Address = (SERVER, 53);
 
@@ -62,6 +63,17 @@ impl Network {
         let outside: BTreeSet<_> = (0..count).map(|port| self.mapped((host, 2_000 + port))).collect();
         assert_eq!(outside.len(), usize::from(count), "an outside endpoint stands for two inside ones");
         outside
+    }
+
+    pub(crate) fn apply(&mut self, config: Config) {
+        self.engine.apply(Arc::new(Snapshot::new(config).unwrap()), self.now);
+    }
+
+    /// Sends from inside and returns what comes back to that side, every checksum verified.
+    pub(crate) fn turned_back(&mut self, packet: &[u8]) -> Seen {
+        let (verdict, packet) = self.process(Realm::Inside, packet);
+        assert_eq!(verdict, Verdict::Hairpin);
+        read(&packet)
     }
 
     /// Returns the blocks that were given out, or back, since the last call.

@@ -22,7 +22,9 @@ fn settings_come_in_one_order_and_form() {
     let limits = json!({"ports_per_subscriber": null, "sessions_per_subscriber": null,
                         "new_sessions_per_second": null});
     let other = json!({"inside": ["in0", "in1"], "outside": ["out0"], "inside_prefixes": ["10.0.0.0/16", "10.1.0.0/16"],
-                       "pool": ["192.0.2.1", "203.0.113.16/28"], "port_block": null, "limits": limits});
+                       "pool": ["192.0.2.1", "203.0.113.16/28"], "mode": "port_translation", "mapping": "endpoint_independent", "filtering": "address_and_port_dependent",
+                       "port_block": null, "deterministic": null, "forwards": [], "exempt_destinations": [],
+                       "limits": limits});
     let decoded = settings(&one).unwrap();
     assert_eq!(encode(Some(&decoded)), other);
     assert_eq!(settings(&other).unwrap(), decoded);
@@ -117,5 +119,95 @@ fn every_problem_of_blocks_and_limits_is_reported_at_its_place() {
     );
     for value in [json!({"port_block": 512}), json!({"limits": null})] {
         assert_eq!(errors(&with(&value)).len(), 1, "{value}");
+    }
+}
+
+#[test]
+fn the_whole_of_the_translation_comes_in_one_order_and_form() {
+    let forward = |protocol: &str, outside: &str, inside: Option<&str>| {
+        json!({"protocol": protocol, "outside_address": "192.0.2.1", "outside_port": outside,
+               "inside_address": "10.0.0.9", "inside_port": inside})
+    };
+    let sent = with(&json!({
+        "mapping": "address_dependent", "filtering": "endpoint_independent",
+        "deterministic": {"ports_per_subscriber": 0x3f},
+        "pool": ["192.0.2.0/25"],
+        "forwards": [forward("udp", "9000-9009", Some("53-62")), forward("tcp", "443", None)],
+        "exempt_destinations": [{"prefix": "203.0.113.0/24", "port": "90,50-60,55-70"},
+                                {"prefix": "198.51.100.0/24"}, {"prefix": "198.51.100.0/24"}],
+    }));
+    let encoded = encode(settings(&sent).as_ref());
+    assert_eq!(encoded["mapping"], "address_dependent");
+    assert_eq!(encoded["deterministic"], json!({"ports_per_subscriber": 63}));
+    assert_eq!(
+        encoded["forwards"],
+        json!([forward("tcp", "443", Some("443")), forward("udp", "9000-9009", Some("53-62"))])
+    );
+    let exempt = json!([{"prefix": "198.51.100.0/24", "port": null}, {"prefix": "203.0.113.0/24", "port": "50-70,90"}]);
+    assert_eq!(encoded["exempt_destinations"], exempt);
+    assert_eq!(settings(&encoded), settings(&sent));
+
+    let firewall =
+        json!({"inside": ["in0"], "outside": ["out0"], "inside_prefixes": ["10.0.0.0/16"], "mode": "none"});
+    let encoded = encode(settings(&firewall).as_ref());
+    assert_eq!((&encoded["mode"], &encoded["pool"]), (&json!("none"), &json!([])));
+}
+
+#[test]
+fn every_problem_of_the_translation_is_reported_at_its_place() {
+    let code = |value: &Value| -> Vec<(String, Code)> { errors(&with(value)) };
+    let at = |pointer: &str, code| (format!("/nat/{pointer}"), code);
+    let value = json!({
+        "mode": "double", "mapping": 1, "filtering": "Address_dependent",
+        "forwards": [{"protocol": "icmp", "outside_address": "x", "outside_port": "1,3", "inside_address": "10.0.0.1", "to": 1}],
+        "exempt_destinations": [{"prefix": "10.0.0.1/8", "port": "0"}, {}, "10.0.0.0/8"],
+    });
+    assert_eq!(
+        code(&value),
+        [
+            at("mode", Code::UnknownValue),
+            at("mapping", Code::WrongType),
+            at("filtering", Code::UnknownValue),
+            at("forwards/0/protocol", Code::UnknownValue),
+            at("forwards/0/outside_address", Code::Format),
+            at("forwards/0/outside_port", Code::Format),
+            at("forwards/0/to", Code::UnknownField),
+            at("exempt_destinations/0/prefix", Code::Format),
+            at("exempt_destinations/0/port", Code::Range),
+            at("exempt_destinations/1/prefix", Code::Required),
+            at("exempt_destinations/2", Code::WrongType),
+        ]
+    );
+    let forward = |outside: &str, inside: &str| json!({"protocol": "tcp", "outside_address": outside, "outside_port": "80", "inside_address": inside});
+    let forwards = json!([
+        forward("192.0.2.1", "10.0.0.1"),
+        forward("192.0.2.1", "10.0.0.2"),
+        forward("192.0.2.2", "10.0.0.3"),
+        forward("192.0.2.1", "11.0.0.3")
+    ]);
+    for (value, expected) in [
+        (
+            json!({"forwards": forwards}),
+            vec![
+                at("forwards/1", Code::Conflict),
+                at("forwards/2", Code::Conflict),
+                at("forwards/3", Code::Conflict),
+            ],
+        ),
+        (json!({"port_block": {}, "deterministic": {}}), vec![at("deterministic", Code::Conflict)]),
+        (json!({"deterministic": {}}), vec![at("pool", Code::Length)]),
+        (
+            json!({"deterministic": {"ports_per_subscriber": 0}}),
+            vec![at("deterministic/ports_per_subscriber", Code::Range), at("pool", Code::Length)],
+        ),
+        (json!({"mode": "one_to_one"}), vec![at("pool", Code::Length)]),
+        (json!({"mode": "none"}), vec![at("pool", Code::Conflict)]),
+        (
+            json!({"mode": "one_to_one", "pool": ["20.0.0.0/21"], "inside_prefixes": ["10.0.0.0/21"], "port_block": {},
+                "deterministic": {}}),
+            vec![at("deterministic", Code::Conflict), at("port_block", Code::Conflict)],
+        ),
+    ] {
+        assert_eq!(code(&value), expected, "{value}");
     }
 }

@@ -4,6 +4,7 @@
 use pinhole_dataplane::alg::AlgProtocol;
 use pinhole_dataplane::config::PortRange;
 use pinhole_dataplane::config::nat::{self, Allocation, Located, NatDraft, NatProblem, NatSettings};
+use pinhole_dataplane::config::order::{Deterministic, SubscriberOrder};
 use pinhole_dataplane::limits::FIRST_UNPRIVILEGED_PORT;
 
 use crate::config::ports::PortSet;
@@ -53,7 +54,7 @@ pub(super) fn check<L: Clone>(draft: Draft<L>, problems: &mut Vec<Problem<L>>) -
     let nat = check_nat(draft.nat, problems);
     let nat_ports = draft.nat_ports.and_then(|ports| {
         let range = check_nat_ports(&ports, problems)?;
-        check_blocks_fit(range, &ports.at, nat.as_ref(), problems);
+        check_ports_suffice(range, &ports.at, nat.as_ref(), problems);
         Some(range)
     });
     check_service_overlaps(&draft.algs, problems);
@@ -99,18 +100,31 @@ fn check_nat_ports<L: Clone>(
     Some(range)
 }
 
-/// Reports ports that hold no block of the size that they are to be given out in.
-fn check_blocks_fit<L: Clone>(
+/// Reports ports of which no block can be given out, or too few for the subscribers that each have their own.
+fn check_ports_suffice<L: Clone>(
     range: PortRange,
     at: &L,
     nat: Option<&NatSettings>,
     problems: &mut Vec<Problem<L>>,
 ) {
-    if let Some(Allocation::Blocks(rule)) = nat.map(|nat| nat.translation.allocation)
-        && !rule.size.fits(range)
-    {
-        let size = rule.size.ports();
-        report(problems, at, format!("the ports {range} hold no block of {size} ports"));
+    let Some(nat) = nat else { return };
+    match nat.translation.allocation {
+        Allocation::Random | Allocation::OneToOne | Allocation::Untranslated => {}
+        Allocation::Blocks(rule) if rule.size.fits(range) => {}
+        Allocation::Blocks(rule) => {
+            let size = rule.size.ports();
+            report(problems, at, format!("the ports {range} hold no block of {size} ports"));
+        }
+        Allocation::Deterministic(ports) => {
+            let pool = nat.pool.iter().flat_map(|range| range.addresses()).collect();
+            let order = SubscriberOrder::new(&nat.inside_prefixes);
+            let relation = Deterministic::new(order, pool, range, ports.get());
+            let (room, wanted) = (relation.capacity(), relation.subscribers());
+            if room < wanted {
+                let message = format!("the ports {range} are enough for {room} of {wanted} inside addresses");
+                report(problems, at, message);
+            }
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! The configuration as the controller's message carries it.
 
+mod translation;
+
 use pinhole_dataplane::alg::AlgProtocol;
-use pinhole_dataplane::config::nat::{
-    LimitsDraft, List, Located, NatDraft, PortBlockDraft, TranslationDraft,
-};
+use pinhole_dataplane::config::nat::{List, Located, NatDraft};
 use pinhole_proto::v1;
 
 use crate::config::draft::{self, AlgDraft, Draft, ServiceDraft};
@@ -48,7 +48,7 @@ fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Dra
             draft.nat.outside = Some(list("nat.outside_interfaces", &nat.outside_interfaces));
             draft.nat.inside_prefixes = Some(list("nat.inside_prefixes", &nat.inside_prefixes));
             draft.nat.pool = Some(list("nat.pool", &nat.pool));
-            draft.nat.translation = Some(read_translation(nat));
+            draft.nat.translation = translation::read(nat, problems);
         }
         None => report(problems, "nat", "the NAT settings are missing".to_owned()),
     }
@@ -56,22 +56,6 @@ fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Dra
         draft.algs.extend(read_alg(&format!("algs[{index}]"), alg, problems));
     }
     draft
-}
-
-fn read_translation(nat: &v1::Nat) -> TranslationDraft<String> {
-    let number = |path: &str, value: u32| Located { value: value.into(), at: path.to_owned() };
-    let port_block = nat.port_blocks.as_ref().map(|blocks| PortBlockDraft {
-        size: Some(number("nat.port_blocks.size", blocks.size)),
-        per_subscriber: Some(number("nat.port_blocks.per_subscriber", blocks.per_subscriber)),
-        hold_seconds: Some(number("nat.port_blocks.hold_seconds", blocks.hold_seconds)),
-    });
-    let limit = |name: &str, value: u32| (value > 0).then(|| number(&format!("nat.limits.{name}"), value));
-    let limits = nat.limits.as_ref().map(|limits| LimitsDraft {
-        ports: limit("ports", limits.ports),
-        sessions: limit("sessions", limits.sessions),
-        new_sessions_per_second: limit("new_sessions_per_second", limits.new_sessions_per_second),
-    });
-    TranslationDraft { port_block, limits: limits.unwrap_or_default() }
 }
 
 fn report(problems: &mut Vec<Problem<String>>, at: &str, message: String) {
@@ -133,19 +117,7 @@ fn read_service(
     service: &v1::AlgService,
     problems: &mut Vec<Problem<String>>,
 ) -> Option<ServiceDraft<String>> {
-    let protocol = match v1::ServiceProtocol::try_from(service.protocol) {
-        Ok(v1::ServiceProtocol::Tcp) => Some(ServiceProtocol::Tcp),
-        Ok(v1::ServiceProtocol::Udp) => Some(ServiceProtocol::Udp),
-        Ok(v1::ServiceProtocol::TcpUdp) => Some(ServiceProtocol::TcpUdp),
-        Ok(v1::ServiceProtocol::Unspecified) | Err(_) => None,
-    };
-    if protocol.is_none() {
-        report(
-            problems,
-            &format!("{path}.protocol"),
-            format!("{} is no transport known here", service.protocol),
-        );
-    }
+    let protocol = read_transport(path, service.protocol, problems);
     let source = read_ports(&format!("{path}.source_ports"), &service.source_ports, problems);
     let destination = read_ports(&format!("{path}.destination_ports"), &service.destination_ports, problems);
     Some(ServiceDraft {
@@ -155,6 +127,18 @@ fn read_service(
         source_ports: source.ok()?,
         destination_ports: destination.ok()?,
     })
+}
+
+fn read_transport(path: &str, number: i32, problems: &mut Vec<Problem<String>>) -> Option<ServiceProtocol> {
+    match v1::ServiceProtocol::try_from(number) {
+        Ok(v1::ServiceProtocol::Tcp) => Some(ServiceProtocol::Tcp),
+        Ok(v1::ServiceProtocol::Udp) => Some(ServiceProtocol::Udp),
+        Ok(v1::ServiceProtocol::TcpUdp) => Some(ServiceProtocol::TcpUdp),
+        Ok(v1::ServiceProtocol::Unspecified) | Err(_) => {
+            report(problems, &format!("{path}.protocol"), format!("{number} is no transport known here"));
+            None
+        }
+    }
 }
 
 /// Ports that were reported as wrong.

@@ -10,7 +10,8 @@ use std::str::FromStr;
 use pinhole_dataplane::addr::{AddressRange, Ipv4Prefix};
 use pinhole_dataplane::alg::AlgProtocol;
 use pinhole_dataplane::config::interface::InterfaceName;
-use pinhole_dataplane::config::nat::Translation;
+use pinhole_dataplane::config::nat::{Allocation, Translation};
+use pinhole_dataplane::config::order::{Deterministic, SubscriberOrder};
 use pinhole_dataplane::config::{self as engine, PortRange};
 use pinhole_dataplane::limits;
 
@@ -44,6 +45,30 @@ pub struct Config {
     pub algs: Vec<AlgSetting>,
 }
 
+/// The ports that subscribers get on an address of the pool that only the gateway uses (RFC 6888, REQ-13: 64,512
+/// ports of an address are usable).
+pub(crate) const UNPRIVILEGED: PortRange = match PortRange::new(limits::FIRST_UNPRIVILEGED_PORT, u16::MAX) {
+    Some(range) => range,
+    None => panic!("1024 is not above 65535"),
+};
+
+impl Config {
+    /// Returns whose ports are whose, where that follows from the configuration alone.
+    pub fn deterministic(&self) -> Option<Deterministic> {
+        match self.translation.allocation {
+            Allocation::Deterministic(ports) => {
+                let order = SubscriberOrder::new(&self.inside_prefixes);
+                let pool = self.pool.iter().flat_map(|range| range.addresses()).collect();
+                let usable = self.nat_ports.unwrap_or(UNPRIVILEGED);
+                Some(Deterministic::new(order, pool, usable, ports.get()))
+            }
+            Allocation::Random | Allocation::Blocks(_) | Allocation::OneToOne | Allocation::Untranslated => {
+                None
+            }
+        }
+    }
+}
+
 /// Whether the host answers pings to those of its own addresses that are in the pool.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum HostEcho {
@@ -73,11 +98,7 @@ impl From<&AlgSetting> for engine::AlgConfig {
         let ports = |set: Option<&PortSet>| set.map(PortSet::ranges).unwrap_or_default().to_vec();
         let services = setting.services.iter().map(|service| engine::AlgService {
             name: service.name.clone(),
-            transport: match service.protocol {
-                ServiceProtocol::Tcp => engine::ServiceTransport::Tcp,
-                ServiceProtocol::Udp => engine::ServiceTransport::Udp,
-                ServiceProtocol::TcpUdp => engine::ServiceTransport::TcpUdp,
-            },
+            transport: service.protocol.into(),
             source_ports: ports(service.source_ports.as_ref()),
             destination_ports: ports(service.destination_ports.as_ref()),
         });
@@ -122,6 +143,16 @@ pub enum ServiceProtocol {
     Udp,
     /// Both.
     TcpUdp,
+}
+
+impl From<ServiceProtocol> for engine::ServiceTransport {
+    fn from(protocol: ServiceProtocol) -> Self {
+        match protocol {
+            ServiceProtocol::Tcp => Self::Tcp,
+            ServiceProtocol::Udp => Self::Udp,
+            ServiceProtocol::TcpUdp => Self::TcpUdp,
+        }
+    }
 }
 
 impl ServiceProtocol {

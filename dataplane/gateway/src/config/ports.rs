@@ -60,10 +60,15 @@ pub struct PortSet {
 impl PortSet {
     /// Makes a set of ranges in any order.
     pub fn from_ranges(ranges: impl IntoIterator<Item = PortRange>) -> Result<Self, PortError> {
-        let mut sorted: Vec<PortRange> = ranges.into_iter().collect();
-        if sorted.len() > MAX_RANGES {
-            return Err(PortError::TooMany(sorted.len()));
+        let ranges: Vec<PortRange> = ranges.into_iter().collect();
+        if ranges.len() > MAX_RANGES {
+            return Err(PortError::TooMany(ranges.len()));
         }
+        Self::union(ranges)
+    }
+
+    /// Makes a set of any number of ranges in any order, for what is only shown.
+    pub(crate) fn union(mut sorted: Vec<PortRange>) -> Result<Self, PortError> {
         sorted.sort_unstable();
         let mut merged: Vec<PortRange> = Vec::with_capacity(sorted.len());
         for range in sorted {

@@ -1,6 +1,6 @@
 use super::message::parse as parse_message;
 use super::*;
-use pinhole_dataplane::config::nat::Allocation;
+use pinhole_dataplane::config::nat::{Allocation, Dependence};
 use pinhole_proto::v1;
 
 #[test]
@@ -128,5 +128,44 @@ fn blocks_and_limits_of_a_message_are_checked_as_those_of_a_file() {
         "nat.port_blocks.size: 0 is not a power of two from 64 to 4096; \
          nat.port_blocks.per_subscriber: 0 is out of range: per_subscriber is 1 to 64; \
          nat.limits.ports: 4294967295 is out of range: ports_per_subscriber is 1 to 10000000"
+    );
+}
+
+#[test]
+fn the_whole_of_the_translation_of_a_message_is_read_and_checked() {
+    let ports = |first, last| Some(v1::PortRange { first, last });
+    let mut message = message();
+    let nat = message.nat.as_mut().unwrap();
+    nat.mapping = v1::Dependence::AddressAndPortDependent.into();
+    nat.filtering = v1::Dependence::EndpointIndependent.into();
+    nat.deterministic = Some(v1::Deterministic { ports_per_subscriber: 200 });
+    nat.forwards = vec![v1::Forward {
+        protocol: v1::ServiceProtocol::Tcp.into(),
+        outside_address: "203.0.113.1".to_owned(),
+        outside_ports: ports(8_080, 8_081),
+        inside_address: "10.0.0.9".to_owned(),
+        inside_ports: ports(80, 81),
+    }];
+    nat.exempt_destinations =
+        vec![v1::Exemption { prefix: "192.0.2.0/24".to_owned(), ports: vec![ports(1, 2).unwrap()] }];
+    let translation = parse_message(&message).unwrap().translation;
+    assert_eq!(translation.mapping, Dependence::AddressAndPort);
+    assert_eq!(translation.filtering, Dependence::Independent);
+    assert!(matches!(translation.allocation, Allocation::Deterministic(ports) if ports.get() == 200));
+    assert_eq!(translation.forwards[0].inside_ports.last(), 81);
+    assert_eq!(translation.exempt[0].ports.len(), 1);
+
+    let nat = message.nat.as_mut().unwrap();
+    nat.mode = 9;
+    nat.mapping = -1;
+    nat.forwards[0].outside_ports = None;
+    nat.forwards[0].inside_address = "x".to_owned();
+    nat.exempt_destinations[0].prefix = String::new();
+    assert_eq!(
+        parse_message(&message).unwrap_err().to_string(),
+        "nat.mode: 9 is no mode known here; nat.mapping: -1 is no dependence known here; \
+         nat.forwards[0].outside_ports: \"0\" is not a port from 1 to 65535; \
+         nat.forwards[0].inside_address: \"x\" is not an IPv4 address; \
+         nat.exempt_destinations[0].prefix: \"\" is not an IPv4 prefix such as 10.0.0.0/24"
     );
 }

@@ -1,5 +1,8 @@
 //! A configuration and what the host is like, made into what the engine enforces.
 
+use std::net::Ipv4Addr;
+
+use pinhole_dataplane::config::nat::Allocation;
 use pinhole_dataplane::config::{AlgConfig, Config as EngineConfig, ConfigError, PoolAddress, Snapshot};
 use pinhole_dataplane::limits::Timeouts;
 
@@ -12,6 +15,11 @@ pub enum CompileError {
     /// It does not fit the host.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// Where ports are decides whose they are, and a host of its own decides where they are.
+    #[error(
+        "deterministic mapping needs [nat] ports to be given, since the pool's {0} is an address of the gateway's host"
+    )]
+    SharedDeterministic(Ipv4Addr),
     /// The engine refuses it.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Engine(Vec<ConfigError>),
@@ -20,6 +28,11 @@ pub enum CompileError {
 /// Makes the engine's snapshot.
 pub(crate) fn snapshot(config: &Config, facts: &HostFacts) -> Result<Snapshot, CompileError> {
     let shared = facts.shared(&config.pool);
+    if let (Allocation::Deterministic(_), None, Some(address)) =
+        (config.translation.allocation, config.nat_ports, shared.first())
+    {
+        return Err(CompileError::SharedDeterministic(*address));
+    }
     let mut pool = Vec::new();
     for address in config.pool.iter().flat_map(|range| range.addresses()) {
         let host = shared.contains(&address);

@@ -6,10 +6,9 @@ use std::net::Ipv4Addr;
 use pinhole_dataplane::addr::{AddressRange, Ipv4Prefix};
 use pinhole_dataplane::config::PortRange;
 use pinhole_dataplane::config::interface::InterfaceName;
-use pinhole_dataplane::limits::FIRST_UNPRIVILEGED_PORT;
 
-use crate::config::Config;
 use crate::config::ports::PortSet;
+use crate::config::{Config, UNPRIVILEGED};
 use crate::datapath::{INSIDE_TUN, OUTSIDE_TUN};
 use crate::host::addresses::HostAddresses;
 use crate::host::journal::Journal;
@@ -29,12 +28,6 @@ const LOOPBACK: &str = "lo";
 /// Where each interface's settings are.
 const INTERFACE_SETTINGS: &str = "/proc/sys/net/ipv4/conf";
 
-/// The ports that subscribers get on an address of the pool that only the gateway uses (RFC 6888, REQ-13: 64,512
-/// ports of an address are usable).
-const UNPRIVILEGED: PortRange = match PortRange::new(FIRST_UNPRIVILEGED_PORT, u16::MAX) {
-    Some(range) => range,
-    None => panic!("1024 is not above 65535"),
-};
 /// The first port that subscribers get on an address that is also the host's: most services listen below.
 const FIRST_SHARED_PORT: u16 = 16_384;
 /// How many of its ports for outgoing connections the host keeps on a shared address.
@@ -178,7 +171,10 @@ pub(crate) fn make(config: &Config, facts: &HostFacts, journal: &Journal) -> Res
     let pool = config.pool.iter().flat_map(|range| range.prefixes());
     plan.interfaces.insert(LOOPBACK.to_owned(), pool.map(to_pool).collect());
     if !shared.is_empty() {
-        let ports = reserved_ports(facts.shared_ports(config)?, journal)?;
+        let forwarded = config.translation.forwards.iter().filter(|f| shared.contains(&f.outside));
+        let mut ports = vec![facts.shared_ports(config)?];
+        ports.extend(forwarded.map(|forward| forward.outside_ports));
+        let ports = reserved_ports(ports, journal)?;
         plan.settings.insert(RESERVED_PORTS.to_owned(), ports);
     }
     plan.settings.extend(reverse_path_filters(journal)?);
@@ -220,15 +216,14 @@ fn host_destinations(config: &Config, facts: &HostFacts, side: Side) -> BTreeSet
 }
 
 /// Adds the subscribers' ports to those that the kernel must not take for the host's sockets.
-fn reserved_ports(nat: PortRange, journal: &Journal) -> Result<String, PlanError> {
+fn reserved_ports(mut ranges: Vec<PortRange>, journal: &Journal) -> Result<String, PlanError> {
     let before = original(RESERVED_PORTS, journal)?;
-    let mut ranges = vec![nat];
     if !before.is_empty() {
         let set: PortSet =
             before.parse().map_err(|_| PlanError::Value { path: RESERVED_PORTS, value: before.clone() })?;
         ranges.extend_from_slice(set.ranges());
     }
-    let set = PortSet::from_ranges(ranges)
+    let set = PortSet::union(ranges)
         .map_err(|_| PlanError::Value { path: RESERVED_PORTS, value: before.clone() })?;
     Ok(set.to_string())
 }

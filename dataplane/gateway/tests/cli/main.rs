@@ -109,3 +109,64 @@ fn a_controllers_address_must_be_a_url() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("is not a controller's URL"), "{}", stderr(&output));
 }
+
+const DETERMINISTIC: &str = r#"inside = ["in0"]
+outside = ["out0"]
+[nat]
+inside_prefixes = ["10.0.0.0/24"]
+pool = ["203.0.113.0/30"]
+ports = "2024-65535"
+deterministic = { ports_per_subscriber = 500 }
+forwards = [{ protocol = "tcp", outside_address = "203.0.113.0", outside_port = "80", inside_address = "10.0.0.7" }]
+"#;
+
+#[test]
+fn lookup_tells_whose_an_outside_port_is_and_which_ports_are_whose() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("gateway.toml"), DETERMINISTIC).unwrap();
+    let lookup = |queries: &[&str]| {
+        gateway(&[&["lookup", "--config", "gateway.toml"], queries].concat(), directory.path())
+    };
+    let output = lookup(&["203.0.113.0:2024", "203.0.113.2:2523", "10.0.0.255", "203.0.113.0:80"]);
+    assert!(output.status.success(), "{output:?}");
+    let expected = "\
+10.0.0.0 203.0.113.0 2024-2523
+10.0.0.254 203.0.113.2 2024-2523
+10.0.0.255 203.0.113.2 2524-3023
+10.0.0.7 203.0.113.0 80 forward
+";
+    assert_eq!(stdout(&output), expected);
+    let output = lookup(&["203.0.113.0:1024", "10.0.0.3", "10.0.1.0", "203.0.113.3:65535"]);
+    assert_eq!(output.status.code(), Some(1));
+    let expected = "\
+203.0.113.0:1024 is nobody's
+10.0.0.3 203.0.113.0 3524-4023
+10.0.1.0 is nobody's
+203.0.113.3:65535 is nobody's
+";
+    assert_eq!(stdout(&output), expected);
+    assert_eq!(lookup(&["203.0.113.0"]).status.code(), Some(1), "an address without a port is an inside one");
+    assert_eq!(lookup(&["x"]).status.code(), Some(2));
+}
+
+#[test]
+fn lookup_says_when_only_events_can_tell() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("gateway.toml"), STANDALONE).unwrap();
+    let output = gateway(&["lookup", "--config", "gateway.toml", "10.0.0.1"], directory.path());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("no deterministic mapping"), "{}", stderr(&output));
+    let output = gateway(&["lookup", "--state-dir", "absent", "10.0.0.1"], directory.path());
+    assert!(stderr(&output).contains("there is no directory absent"), "{}", stderr(&output));
+    assert!(!directory.path().join("absent").exists());
+}
+
+#[test]
+fn too_few_ports_for_everybody_are_refused_where_they_stand() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = DETERMINISTIC.replace("2024-65535", "2024-4023");
+    std::fs::write(directory.path().join("bad.toml"), text).unwrap();
+    let output = gateway(&["check", "--config", "bad.toml"], directory.path());
+    let expected = "bad.toml:6:9: the ports 2024-4023 are enough for 16 of 256 inside addresses\n";
+    assert_eq!(stdout(&output), expected);
+}

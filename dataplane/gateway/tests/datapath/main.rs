@@ -2,6 +2,7 @@
 
 mod embedded;
 mod process;
+mod translation;
 
 /// A configuration for [`pinhole_lab::Net`], with the outside interface's own address as the pool.
 const CONFIG: &str = r#"

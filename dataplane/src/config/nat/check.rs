@@ -1,23 +1,15 @@
 //! The rules for the settings.
 
-use std::net::Ipv4Addr;
-use std::num::NonZeroU32;
-use std::str::FromStr;
-use std::time::Duration;
+mod translation;
 
-use super::translation::{
-    Allocation, BlockSize, PortBlocks, SubscriberLimits, Translation, TranslationNumber,
-};
-use super::{
-    LimitsDraft, List, Located, NatDraft, NatError, NatList, NatProblem, NatSettings, PortBlockDraft,
-    TranslationDraft,
-};
-use crate::addr::{AddressRange, Ipv4Prefix};
+use std::net::Ipv4Addr;
+use std::str::FromStr;
+
+use self::translation::Room;
+use super::{List, Located, MAX_QUOTED_CHARS, Mode, NatDraft, NatError, NatList, NatProblem, NatSettings};
+use crate::addr::{AddressRange, Ipv4Prefix, RangeError};
 use crate::config::interface::InterfaceName;
 use crate::limits::{MAX_INSIDE_PREFIXES, MAX_INTERFACES, MAX_POOL_ADDRESSES, MAX_POOL_RANGES};
-
-/// The most characters of a wrong text that an error repeats.
-const MAX_QUOTED_CHARS: usize = 48;
 
 /// Checks a draft.
 ///
@@ -35,8 +27,11 @@ pub fn check<L: Clone>(draft: NatDraft<L>) -> Result<NatSettings, Vec<NatProblem
         }
     }
     let prefixes = checker.prefixes(draft.inside_prefixes);
-    let pool = checker.pool(draft.pool, &prefixes);
-    let translation = checker.translation(draft.translation.unwrap_or_default());
+    let translation_draft = draft.translation.unwrap_or_default();
+    let pool_at = draft.pool.as_ref().map(|pool| pool.at.clone());
+    let pool = checker.pool(draft.pool, &prefixes, translation_draft.mode);
+    let room = Room { at: pool_at, prefixes: &prefixes, pool: &pool };
+    let translation = checker.translation(translation_draft, &room);
     if !complete || !checker.problems.is_empty() {
         return Err(checker.problems);
     }
@@ -47,6 +42,26 @@ pub fn check<L: Clone>(draft: NatDraft<L>) -> Result<NatSettings, Vec<NatProblem
         pool: values(pool),
         translation,
     })
+}
+
+/// Parses an address of a static forward.
+///
+/// # Errors
+/// [`NatError::Range`].
+pub fn parse_address(text: &str) -> Result<Ipv4Addr, NatError> {
+    text.parse().map_err(|_| NatError::Range { text: cut(text), error: RangeError::Address })
+}
+
+/// Parses a prefix of destinations.
+///
+/// # Errors
+/// [`NatError::Prefix`].
+pub fn parse_prefix(text: &str) -> Result<Ipv4Prefix, NatError> {
+    text.parse().map_err(|error| NatError::Prefix { text: cut(text), error })
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(MAX_QUOTED_CHARS).collect()
 }
 
 fn values<T, L>(located: Vec<Located<T, L>>) -> Vec<T> {
@@ -84,66 +99,11 @@ impl<L: Clone> Checker<L> {
             match item.value.parse::<T>() {
                 Ok(value) => parsed.push(Located { value, at: item.at }),
                 Err(error) => {
-                    let text = item.value.chars().take(MAX_QUOTED_CHARS).collect();
-                    self.report(&item.at, wrong(text, error));
+                    self.report(&item.at, wrong(cut(&item.value), error));
                 }
             }
         }
         parsed
-    }
-
-    fn translation(&mut self, draft: TranslationDraft<L>) -> Translation {
-        let allocation = match draft.port_block {
-            Some(blocks) => Allocation::Blocks(self.port_blocks(&blocks)),
-            None => Allocation::Random,
-        };
-        Translation { allocation, limits: self.limits(&draft.limits) }
-    }
-
-    fn port_blocks(&mut self, draft: &PortBlockDraft<L>) -> PortBlocks {
-        let default = PortBlocks::default();
-        let size = draft.size.as_ref().and_then(|size| {
-            let valid = u16::try_from(size.value).ok().and_then(BlockSize::new);
-            if valid.is_none() {
-                self.report(&size.at, NatError::BlockSize(size.value));
-            }
-            valid
-        });
-        let per_subscriber =
-            self.number(draft.per_subscriber.as_ref(), TranslationNumber::BlocksPerSubscriber);
-        let hold = self.number(draft.hold_seconds.as_ref(), TranslationNumber::HoldSeconds);
-        PortBlocks {
-            size: size.unwrap_or(default.size),
-            per_subscriber: per_subscriber
-                .and_then(|number| u16::try_from(number).ok())
-                .unwrap_or(default.per_subscriber),
-            hold: hold.map_or(default.hold, |seconds| Duration::from_secs(seconds.into())),
-        }
-    }
-
-    fn limits(&mut self, draft: &LimitsDraft<L>) -> SubscriberLimits {
-        let mut limit = |number: &Option<Located<i64, L>>, which| {
-            self.number(number.as_ref(), which).and_then(NonZeroU32::new)
-        };
-        SubscriberLimits {
-            ports: limit(&draft.ports, TranslationNumber::PortsPerSubscriber),
-            sessions: limit(&draft.sessions, TranslationNumber::SessionsPerSubscriber),
-            new_sessions_per_second: limit(
-                &draft.new_sessions_per_second,
-                TranslationNumber::NewSessionsPerSecond,
-            ),
-        }
-    }
-
-    /// Returns a number that is given and in its range.
-    fn number(&mut self, number: Option<&Located<i64, L>>, which: TranslationNumber) -> Option<u32> {
-        let number = number?;
-        let valid =
-            u32::try_from(number.value).ok().filter(|value| (which.least()..=which.most()).contains(value));
-        if valid.is_none() {
-            self.report(&number.at, NatError::Number { which, given: number.value });
-        }
-        valid
     }
 
     fn interfaces(&mut self, list: Option<List<L>>, which: NatList) -> Vec<Located<InterfaceName, L>> {
@@ -180,9 +140,15 @@ impl<L: Clone> Checker<L> {
         &mut self,
         list: Option<List<L>>,
         prefixes: &[Located<Ipv4Prefix, L>],
+        mode: Mode,
     ) -> Vec<Located<AddressRange, L>> {
         let wrong = |text, error| NatError::Range { text, error };
         let at = list.as_ref().map(|list| list.at.clone());
+        if mode == Mode::None {
+            let useless = list.filter(|list| !list.items.is_empty());
+            useless.inspect(|list| self.report(&list.at, NatError::UselessPool));
+            return Vec::new();
+        }
         let mut pool: Vec<Located<AddressRange, L>> = Vec::new();
         for item in self.items::<AddressRange>(list, NatList::Pool, MAX_POOL_RANGES, wrong) {
             let range = item.value;

@@ -1,9 +1,11 @@
 //! What can be wrong with the settings.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use super::translation::{BlockSize, TranslationNumber};
 use crate::addr::{AddressRange, Ipv4Prefix, PrefixError, RangeError};
+use crate::config::PortRange;
 use crate::config::interface::{InterfaceName, InterfaceNameError};
 use crate::limits::MAX_POOL_ADDRESSES;
 
@@ -18,6 +20,10 @@ pub enum NatList {
     InsidePrefixes,
     /// [`NatSettings::pool`].
     Pool,
+    /// [`Translation::forwards`].
+    Forwards,
+    /// [`Translation::exempt`].
+    Exempt,
 }
 
 impl fmt::Display for NatList {
@@ -27,6 +33,8 @@ impl fmt::Display for NatList {
             Self::Outside => "outside",
             Self::InsidePrefixes => "inside_prefixes",
             Self::Pool => "pool",
+            Self::Forwards => "forwards",
+            Self::Exempt => "exempt_destinations",
         })
     }
 }
@@ -134,6 +142,42 @@ pub enum NatError {
     /// More outside addresses than the engine takes.
     #[error("the pool has {0} addresses, at most {MAX_POOL_ADDRESSES} are allowed")]
     PoolSize(u64),
+    /// An address of a static forward that is not one of the pool.
+    #[error("{0} is no address of the pool")]
+    ForwardOutside(Ipv4Addr),
+    /// An address of a static forward that is no subscriber's.
+    #[error("{0} is in no inside prefix")]
+    ForwardInside(Ipv4Addr),
+    /// A static forward of some ports to more or fewer.
+    #[error("the outside ports {outside} and the inside ports {inside} are not equally many")]
+    ForwardLength {
+        /// The outside ones.
+        outside: PortRange,
+        /// The inside ones.
+        inside: PortRange,
+    },
+    /// Two static forwards of one outside endpoint, or to one inside endpoint.
+    #[error("an earlier forward has an outside endpoint or an inside endpoint of this one")]
+    ForwardOverlap,
+    /// Two ways to give out ports, or one where no ports are given out.
+    #[error("{first} cannot be combined with {second}")]
+    Exclusive {
+        /// The one.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// Outside addresses where nothing is translated.
+    #[error("the pool must be empty in the mode none")]
+    UselessPool,
+    /// Fewer outside addresses, or ports of them, than inside addresses are to have.
+    #[error("the pool has room for {room} of {wanted} inside addresses")]
+    PoolRoom {
+        /// How many it has room for.
+        room: u64,
+        /// How many there are.
+        wanted: u64,
+    },
     /// A size of blocks that ports cannot be cut into.
     #[error("{0} is not a power of two from {min} to {max}", min = BlockSize::MIN, max = BlockSize::MAX)]
     BlockSize(i64),

@@ -4,16 +4,22 @@
 
 mod check;
 mod error;
+mod forward;
 mod translation;
 
 use super::interface::InterfaceName;
 use crate::addr::{AddressRange, Ipv4Prefix};
 
-pub use self::check::check;
+pub use self::check::{check, parse_address, parse_prefix};
 pub use self::error::{NatError, NatList, NatProblem};
+pub(crate) use self::forward::forward_problems;
 pub use self::translation::{
-    Allocation, BlockSize, PortBlocks, SubscriberLimits, Translation, TranslationNumber,
+    Allocation, BlockSize, Dependence, Exemption, Forward, Mode, PortBlocks, SubscriberLimits, Translation,
+    TranslationNumber, UnknownWord,
 };
+
+/// The most characters of a wrong text that an error repeats.
+const MAX_QUOTED_CHARS: usize = 48;
 
 /// The settings: every value is valid and they do not contradict each other.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -24,7 +30,7 @@ pub struct NatSettings {
     pub outside: Vec<InterfaceName>,
     /// Whose addresses are translated; never empty, disjoint.
     pub inside_prefixes: Vec<Ipv4Prefix>,
-    /// Outside addresses; never empty, disjoint from each other and from the inside prefixes.
+    /// Outside addresses; empty only where nothing is translated, disjoint from each other and from the inside prefixes.
     pub pool: Vec<AddressRange>,
     /// How addresses and ports are given to subscribers.
     pub translation: Translation,
@@ -48,27 +54,59 @@ pub struct NatDraft<L> {
 /// The translation before its checks; what is `None` is the default.
 #[derive(Clone, Debug)]
 pub struct TranslationDraft<L> {
+    /// What is translated at all.
+    pub mode: Mode,
+    /// See [`Translation::mapping`].
+    pub mapping: Option<Dependence>,
+    /// See [`Translation::filtering`].
+    pub filtering: Option<Dependence>,
     /// See [`Allocation::Blocks`].
     pub port_block: Option<PortBlockDraft<L>>,
+    /// See [`Allocation::Deterministic`].
+    pub deterministic: Option<DeterministicDraft<L>>,
+    /// See [`Translation::forwards`].
+    pub forwards: Vec<Located<Forward, L>>,
+    /// See [`Translation::exempt`].
+    pub exempt: Vec<Located<Exemption, L>>,
     /// See [`Translation::limits`].
     pub limits: LimitsDraft<L>,
 }
 
 impl<L> Default for TranslationDraft<L> {
     fn default() -> Self {
-        Self { port_block: None, limits: LimitsDraft::default() }
+        Self {
+            mode: Mode::default(),
+            mapping: None,
+            filtering: None,
+            port_block: None,
+            deterministic: None,
+            forwards: Vec::new(),
+            exempt: Vec::new(),
+            limits: LimitsDraft::default(),
+        }
     }
 }
 
 /// Blocks of ports before their checks; what is `None` is the default.
 #[derive(Clone, Debug)]
 pub struct PortBlockDraft<L> {
+    /// Where they are asked for.
+    pub at: L,
     /// See [`PortBlocks::size`].
     pub size: Option<Located<i64, L>>,
     /// See [`PortBlocks::per_subscriber`].
     pub per_subscriber: Option<Located<i64, L>>,
     /// See [`PortBlocks::hold`].
     pub hold_seconds: Option<Located<i64, L>>,
+}
+
+/// Deterministic mapping before its checks.
+#[derive(Clone, Debug)]
+pub struct DeterministicDraft<L> {
+    /// Where it is asked for.
+    pub at: L,
+    /// See [`Allocation::Deterministic`]; `None` is the default.
+    pub ports_per_subscriber: Option<Located<i64, L>>,
 }
 
 /// Limits of a subscriber before their checks; what is `None` is no limit.

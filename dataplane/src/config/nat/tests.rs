@@ -110,7 +110,8 @@ fn a_wrong_text_is_repeated_in_part_only() {
 #[test]
 fn blocks_and_limits_have_defaults_and_bounds() {
     let mut settings = good();
-    let blocks = PortBlockDraft { size: None, per_subscriber: None, hold_seconds: None };
+    let blocks =
+        PortBlockDraft { at: "block".to_owned(), size: None, per_subscriber: None, hold_seconds: None };
     settings.translation = Some(TranslationDraft { port_block: Some(blocks), ..TranslationDraft::default() });
     let Allocation::Blocks(rule) = check(settings).unwrap().translation.allocation else { panic!("none") };
     assert_eq!((rule.size.ports(), rule.per_subscriber, rule.hold.as_secs()), (512, 4, 120));
@@ -119,11 +120,13 @@ fn blocks_and_limits_have_defaults_and_bounds() {
         let mut settings = good();
         settings.translation = Some(TranslationDraft {
             port_block: Some(PortBlockDraft {
+                at: "block".to_owned(),
                 size: number(size, "size"),
                 per_subscriber: number(per_subscriber, "blocks"),
                 hold_seconds: number(hold, "hold"),
             }),
             limits: LimitsDraft { ports: number(10_000_000, "ports"), ..LimitsDraft::default() },
+            ..TranslationDraft::default()
         });
         assert!(check(settings).is_ok());
     }
@@ -131,6 +134,7 @@ fn blocks_and_limits_have_defaults_and_bounds() {
     let mut settings = good();
     settings.translation = Some(TranslationDraft {
         port_block: Some(PortBlockDraft {
+            at: "block".to_owned(),
             size: number(500, "size"),
             per_subscriber: number(65, "blocks"),
             hold_seconds: number(-1, "hold"),
@@ -140,6 +144,7 @@ fn blocks_and_limits_have_defaults_and_bounds() {
             sessions: number(i64::MAX, "sessions"),
             new_sessions_per_second: number(-3, "rate"),
         },
+        ..TranslationDraft::default()
     });
     assert_eq!(
         problems(settings),

@@ -1,28 +1,152 @@
 //! How addresses and ports are given to subscribers, and how much of them.
 
 use std::fmt;
-use std::num::NonZeroU32;
+use std::net::Ipv4Addr;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::str::FromStr;
 use std::time::Duration;
 
-use crate::config::PortRange;
+use super::MAX_QUOTED_CHARS;
+use crate::addr::Ipv4Prefix;
+use crate::config::{PortRange, ServiceTransport};
+use crate::limits::FIRST_UNPRIVILEGED_PORT;
 
-/// How outside ports are given to subscribers; the default is what settings mean that say nothing about it.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+/// How outside endpoints are given to inside ones; the default is what settings mean that say nothing about it.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Translation {
-    /// Which ports of its outside address a subscriber gets.
+    /// Which outside endpoint an inside one gets.
     pub allocation: Allocation,
+    /// What of the destination decides about the outside endpoint (RFC 4787, section 4.1).
+    pub mapping: Dependence,
+    /// What of the source decides whether a packet from outside may come in (RFC 4787, section 5).
+    pub filtering: Dependence,
+    /// Outside endpoints that lead to inside ones whoever sends to them.
+    pub forwards: Vec<Forward>,
+    /// Destinations towards which addresses and ports stay as they are (RFC 6888, REQ-6).
+    pub exempt: Vec<Exemption>,
     /// What one subscriber may hold at most.
     pub limits: SubscriberLimits,
 }
 
-/// Which ports of its outside address a subscriber gets.
+/// What is translated at all.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Mode {
+    /// Addresses and ports: subscribers share the outside addresses.
+    #[default]
+    PortTranslation,
+    /// Addresses: each inside address has an outside address of its own.
+    OneToOne,
+    /// Nothing.
+    None,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Self; 3] = [Self::PortTranslation, Self::OneToOne, Self::None];
+
+    /// Returns the name in files and in the REST API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PortTranslation => "port_translation",
+            Self::OneToOne => "one_to_one",
+            Self::None => "none",
+        }
+    }
+}
+
+impl Allocation {
+    /// Ports of one subscriber under deterministic mapping, where nothing is said about them: 64 share an address.
+    pub const DETERMINISTIC_PORTS: NonZeroU16 = match NonZeroU16::new(1_008) {
+        Some(ports) => ports,
+        None => NonZeroU16::MIN,
+    };
+
+    /// Returns the mode that it is of.
+    pub const fn mode(self) -> Mode {
+        match self {
+            Self::Random | Self::Blocks(_) | Self::Deterministic(_) => Mode::PortTranslation,
+            Self::OneToOne => Mode::OneToOne,
+            Self::Untranslated => Mode::None,
+        }
+    }
+}
+
+impl Default for Translation {
+    fn default() -> Self {
+        Self {
+            allocation: Allocation::default(),
+            mapping: Dependence::Independent,
+            filtering: Dependence::AddressAndPort,
+            forwards: Vec::new(),
+            exempt: Vec::new(),
+            limits: SubscriberLimits::default(),
+        }
+    }
+}
+
+/// What of the other end's address and port something depends on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Dependence {
+    /// Nothing.
+    Independent,
+    /// The address.
+    Address,
+    /// Both.
+    AddressAndPort,
+}
+
+impl Dependence {
+    /// Each.
+    pub const ALL: [Self; 3] = [Self::Independent, Self::Address, Self::AddressAndPort];
+
+    /// Returns the name in files and in the REST API (RFC 4787, sections 4.1 and 5).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Independent => "endpoint_independent",
+            Self::Address => "address_dependent",
+            Self::AddressAndPort => "address_and_port_dependent",
+        }
+    }
+}
+
+/// A static forward: who sends to the outside endpoint reaches the inside one.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Forward {
+    /// The transport, or both.
+    pub transport: ServiceTransport,
+    /// The outside address.
+    pub outside: Ipv4Addr,
+    /// The outside ports.
+    pub outside_ports: PortRange,
+    /// The inside address.
+    pub inside: Ipv4Addr,
+    /// The inside ports, as many, which the outside ones lead to in their order.
+    pub inside_ports: PortRange,
+}
+
+/// Destinations towards which nothing is translated.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Exemption {
+    /// The addresses.
+    pub destination: Ipv4Prefix,
+    /// The TCP and UDP ports; empty for any, and for ICMP.
+    pub ports: Vec<PortRange>,
+}
+
+/// Which outside endpoint an inside one gets.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Allocation {
-    /// Any that is free, at random.
+    /// Any free port of its outside address, at random.
     #[default]
     Random,
-    /// Only those of its own blocks, which it is given as it needs them.
+    /// A port of its own blocks, which it is given as it needs them.
     Blocks(PortBlocks),
+    /// One of so many ports that are its own by a formula (RFC 7422).
+    Deterministic(NonZeroU16),
+    /// The same port of the outside address that is its own.
+    OneToOne,
+    /// None: the gateway is a firewall only.
+    Untranslated,
 }
 
 /// Blocks of ports, each given to one subscriber at a time (RFC 6888, REQ-14; RFC 7422, section 1).
@@ -97,6 +221,43 @@ impl SubscriberLimits {
     pub const MAX: u32 = 10_000_000;
 }
 
+/// Ports of an address that subscribers can have at most.
+const UNPRIVILEGED_PORTS: u32 = 65_536 - (FIRST_UNPRIVILEGED_PORT as u32);
+
+/// A word that is none of those that there are.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("\"{given}\" is not one of {known}")]
+pub struct UnknownWord {
+    /// What was given, cut.
+    given: String,
+    /// What there is.
+    known: String,
+}
+
+/// Finds what a word names.
+fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Result<T, UnknownWord> {
+    all.iter().copied().find(|value| name(*value) == text).ok_or_else(|| UnknownWord {
+        given: text.chars().take(MAX_QUOTED_CHARS).collect(),
+        known: all.iter().map(|value| name(*value)).collect::<Vec<_>>().join(", "),
+    })
+}
+
+impl FromStr for Mode {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        named(&Self::ALL, Self::name, text)
+    }
+}
+
+impl FromStr for Dependence {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        named(&Self::ALL, Self::name, text)
+    }
+}
+
 /// The numbers of the settings, by the names that files and the REST API give them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TranslationNumber {
@@ -106,6 +267,8 @@ pub enum TranslationNumber {
     HoldSeconds,
     /// [`SubscriberLimits::ports`].
     PortsPerSubscriber,
+    /// The ports of [`Allocation::Deterministic`].
+    DeterministicPorts,
     /// [`SubscriberLimits::sessions`].
     SessionsPerSubscriber,
     /// [`SubscriberLimits::new_sessions_per_second`].
@@ -119,6 +282,7 @@ impl TranslationNumber {
             Self::HoldSeconds => 0,
             Self::BlocksPerSubscriber
             | Self::PortsPerSubscriber
+            | Self::DeterministicPorts
             | Self::SessionsPerSubscriber
             | Self::NewSessionsPerSecond => 1,
         }
@@ -129,6 +293,7 @@ impl TranslationNumber {
         match self {
             Self::BlocksPerSubscriber => u32::from(PortBlocks::MAX_PER_SUBSCRIBER),
             Self::HoldSeconds => PortBlocks::MAX_HOLD_SECONDS,
+            Self::DeterministicPorts => UNPRIVILEGED_PORTS,
             Self::PortsPerSubscriber | Self::SessionsPerSubscriber | Self::NewSessionsPerSecond => {
                 SubscriberLimits::MAX
             }
@@ -141,7 +306,7 @@ impl fmt::Display for TranslationNumber {
         formatter.write_str(match self {
             Self::BlocksPerSubscriber => "per_subscriber",
             Self::HoldSeconds => "hold_seconds",
-            Self::PortsPerSubscriber => "ports_per_subscriber",
+            Self::PortsPerSubscriber | Self::DeterministicPorts => "ports_per_subscriber",
             Self::SessionsPerSubscriber => "sessions_per_subscriber",
             Self::NewSessionsPerSecond => "new_sessions_per_second",
         })

@@ -62,7 +62,7 @@ impl Appliance {
                     site: appliance.site.as_str().to_owned(),
                     labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
                     master_profile: appliance.master_profile.and_then(|id| RefView::of(detail, id)),
-                    nat: appliance.nat.as_ref().map(Nat::from).unwrap_or_default(),
+                    nat: Nat::new(appliance.nat.as_ref()),
                     state: State::from(detail.state.clone().unwrap_or_default()),
                 })
             }

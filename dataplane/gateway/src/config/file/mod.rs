@@ -1,12 +1,13 @@
 //! The configuration file of a gateway that runs alone.
 
 mod reader;
+mod translation;
 
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
-use pinhole_dataplane::config::nat::{LimitsDraft, Located, NatDraft, PortBlockDraft, TranslationDraft};
+use pinhole_dataplane::config::nat::{Located, Mode, NatDraft};
 use toml::de::DeTable;
 
 use crate::config::draft::{self, AlgDraft, Draft, ServiceDraft};
@@ -123,10 +124,14 @@ fn read_document(root: &Table<'_>, mut reader: Reader<'_>) -> Draft<Span> {
         algs: Vec::new(),
     };
     if let Some(nat) = reader.required_table(root, "nat") {
-        reader.only_keys(&nat, &["inside_prefixes", "pool", "ports", "port_block", "limits"]);
+        reader.only_keys(&nat, &[&["inside_prefixes", "pool", "ports"], &translation::KEYS[..]].concat());
         draft.nat.inside_prefixes = reader.required_strings(&nat, "inside_prefixes");
-        draft.nat.pool = reader.required_strings(&nat, "pool");
-        draft.nat.translation = Some(read_translation(&mut reader, &nat));
+        let rules = translation::read(&mut reader, &nat);
+        draft.nat.pool = match rules.mode {
+            Mode::PortTranslation | Mode::OneToOne => reader.required_strings(&nat, "pool"),
+            Mode::None => reader.strings(&nat, "pool"),
+        };
+        draft.nat.translation = Some(rules);
         let at = reader.span_of(&nat, "ports");
         draft.nat_ports = reader.parsed(&nat, "ports").map(|value| Located { value, at });
     }
@@ -141,29 +146,6 @@ fn read_document(root: &Table<'_>, mut reader: Reader<'_>) -> Draft<Span> {
         draft.algs.extend(read_alg(&mut reader, &alg));
     }
     draft
-}
-
-fn read_translation(reader: &mut Reader<'_>, nat: &Table<'_>) -> TranslationDraft<Span> {
-    let port_block = reader.table(nat, "port_block").map(|table| {
-        reader.only_keys(&table, &["size", "per_subscriber", "hold_seconds"]);
-        PortBlockDraft {
-            size: reader.number(&table, "size"),
-            per_subscriber: reader.number(&table, "per_subscriber"),
-            hold_seconds: reader.number(&table, "hold_seconds"),
-        }
-    });
-    let limits = reader.table(nat, "limits").map(|table| {
-        reader.only_keys(
-            &table,
-            &["ports_per_subscriber", "sessions_per_subscriber", "new_sessions_per_second"],
-        );
-        LimitsDraft {
-            ports: reader.number(&table, "ports_per_subscriber"),
-            sessions: reader.number(&table, "sessions_per_subscriber"),
-            new_sessions_per_second: reader.number(&table, "new_sessions_per_second"),
-        }
-    });
-    TranslationDraft { port_block, limits: limits.unwrap_or_default() }
 }
 
 fn read_alg(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<AlgDraft<Span>> {

@@ -115,6 +115,14 @@ impl<'p> Reader<'p> {
         Some(List { at: value.span(), items })
     }
 
+    /// Reads a list of strings that may be left out: it is then empty, and stands where its table does.
+    pub(super) fn strings(&mut self, table: &Table<'_>, key: &str) -> Option<List<Span>> {
+        match table.value(key) {
+            Some(_) => self.required_strings(table, key),
+            None => Some(List { at: table.at.clone(), items: Vec::new() }),
+        }
+    }
+
     fn as_parsed<T>(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<T>
     where
         T: FromStr,

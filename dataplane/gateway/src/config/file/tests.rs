@@ -1,4 +1,4 @@
-use pinhole_dataplane::config::nat::{Allocation, Translation};
+use pinhole_dataplane::config::nat::{Allocation, Dependence, Translation};
 
 use super::*;
 
@@ -63,7 +63,7 @@ enabled = false
         "6:24: the pool's 10.0.0.9 overlaps with the inside prefix 10.0.0.0/24",
         "6:36: \"nonsense\" is not an IPv4 address",
         "7:9: \"0\" is not a port from 1 to 65535",
-        "8:1: unknown key \"mtu\" in [nat]; known are inside_prefixes, pool, ports, port_block, limits",
+        "8:1: unknown key \"mtu\" in [nat]; known are inside_prefixes, pool, ports, mode, mapping, filtering, port_block, deterministic, limits, forwards, exempt_destinations",
         "11:11: \"enabled\" is a string, but must be true or false",
         "13:60: \"99999\" is not a port from 1 to 65535",
         "14:33: \"sctp\" is not one of tcp, udp, tcp_udp",
@@ -94,7 +94,7 @@ fn every_syntax_error_is_printed_beside_the_others() {
     assert_eq!(
         problems(&text),
         [
-            "6:1: unknown key \"typo\" in [nat]; known are inside_prefixes, pool, ports, port_block, limits",
+            "6:1: unknown key \"typo\" in [nat]; known are inside_prefixes, pool, ports, mode, mapping, filtering, port_block, deterministic, limits, forwards, exempt_destinations",
             "7:7: unclosed array table, expected `]`",
         ]
     );
@@ -180,4 +180,85 @@ limits = { sessions_per_subscriber = 0, new_sessions_per_second = 99999999999999
     let nat = "[nat]\nport_block = {}\nports = \"2000-2500\"\n";
     let expected = ["5:9: the ports 2000-2500 hold no block of 512 ports"];
     assert_eq!(problems(&GOOD.replace("[nat]\n", nat)), expected);
+}
+
+#[test]
+fn the_whole_of_the_translation_is_read() {
+    let nat = r#"[nat]
+mapping = "address_dependent"
+filtering = "endpoint_independent"
+deterministic = { ports_per_subscriber = 252 }
+exempt_destinations = [{ prefix = "192.0.2.0/24" }, { prefix = "198.51.100.1/32", port = "53,5000-5009" }]
+forwards = [
+  { protocol = "tcp", outside_address = "203.0.113.1", outside_port = "443", inside_address = "10.0.0.9" },
+  { protocol = "tcp_udp", outside_address = "203.0.113.1", outside_port = "8000-8009", inside_address = "10.0.0.9", inside_port = "80-89" },
+]
+"#;
+    let translation = parse(&GOOD.replace("[nat]\n", nat)).unwrap().translation;
+    assert_eq!((translation.mapping, translation.filtering), (Dependence::Address, Dependence::Independent));
+    let Allocation::Deterministic(ports) = translation.allocation else { panic!("{translation:?}") };
+    assert_eq!(ports.get(), 252);
+    let [https, range] = translation.forwards[..] else { panic!("{translation:?}") };
+    assert_eq!((https.outside_ports, https.inside_ports.first()), (https.inside_ports, 443));
+    assert_eq!((range.outside_ports.first(), range.inside_ports.last()), (8_000, 89));
+    let [all, some] = &translation.exempt[..] else { panic!("{translation:?}") };
+    assert_eq!((all.ports.len(), some.ports.len()), (0, 2));
+
+    let file = "inside = [\"in0\"]\noutside = [\"out0\"]\n[nat]\nmode = \"none\"\ninside_prefixes = [\"10.0.0.0/8\"]\n";
+    assert_eq!(parse(file).unwrap().translation.allocation, Allocation::Untranslated);
+    let one_to_one =
+        GOOD.replace("[nat]", "[nat]\nmode = \"one_to_one\"").replace("10.0.0.0/24", "10.0.0.9/32");
+    assert_eq!(parse(&one_to_one).unwrap().translation.allocation, Allocation::OneToOne);
+}
+
+#[test]
+fn every_problem_of_the_translation_is_printed_with_its_place() {
+    let nat = r#"[nat]
+mode = "two"
+mapping = "x"
+forwards = [
+  { protocol = "icmp", outside_address = "203.0.113.x", outside_port = "1,3", inside_address = "10.0.0.9", port = 1 },
+  { protocol = "tcp", outside_address = "203.0.113.2", outside_port = "1-3", inside_address = "11.0.0.9", inside_port = "1-2" },
+]
+exempt_destinations = [{ prefix = "192.0.2.1/24", port = "0" }, {}]
+"#;
+    let expected = [
+        "4:8: \"two\" is not one of port_translation, one_to_one, none",
+        "5:11: \"x\" is not one of endpoint_independent, address_dependent, address_and_port_dependent",
+        "7:16: \"icmp\" is not one of tcp, udp, tcp_udp",
+        "7:42: \"203.0.113.x\" is not an IPv4 address",
+        "7:72: the ports 1,3 are more than one range",
+        "7:108: unknown key \"port\" in [[forwards]]; known are protocol, outside_address, outside_port, inside_address, inside_port",
+        "8:3: 11.0.0.9 is in no inside prefix",
+        "8:3: 203.0.113.2 is no address of the pool",
+        "8:3: the outside ports 1-3 and the inside ports 1-2 are not equally many",
+        "10:35: \"192.0.2.1/24\" has host bits set: did you mean 192.0.2.0/24?",
+        "10:58: \"0\" is not a port from 1 to 65535",
+        "10:65: [[exempt_destinations]] lacks \"prefix\"",
+    ];
+    assert_eq!(problems(&GOOD.replace("[nat]\n", nat)), expected);
+    for (nat, problem) in [
+        ("deterministic = {}\nport_block = {}", "4:17: deterministic cannot be combined with port_block"),
+        ("mode = \"none\"", "6:8: the pool must be empty in the mode none"),
+        ("mode = \"one_to_one\"", "6:8: the pool has room for 1 of 256 inside addresses"),
+        ("deterministic = {}", "6:8: the pool has room for 64 of 256 inside addresses"),
+        (
+            "deterministic = { ports_per_subscriber = 64513 }",
+            "4:42: 64513 is out of range: ports_per_subscriber is 1 to 64512",
+        ),
+    ] {
+        let found = problems(&GOOD.replace("[nat]\n", &format!("[nat]\n{nat}\n")));
+        assert!(found.contains(&problem.to_owned()), "{found:#?}");
+    }
+    let nat = "mode = \"one_to_one\"\nport_block = {}\n\
+               forwards = [{ protocol = \"tcp\", outside_address = \"203.0.113.1\", outside_port = \"1\", \
+               inside_address = \"10.0.0.9\" }]\n";
+    let found = problems(&GOOD.replace("[nat]\n", &format!("[nat]\n{nat}")));
+    assert_eq!(
+        found[..2],
+        [
+            "5:14: port_block cannot be combined with the mode one_to_one",
+            "6:13: a static forward cannot be combined with the mode one_to_one",
+        ]
+    );
 }

@@ -220,7 +220,7 @@ impl Carrier {
             };
             let (queue, frame) = match target {
                 Target::Onward(end) => (to, self.frame.get(..end)),
-                Target::Host(end) => (from, self.frame.get(..end)),
+                Target::Back(end) => (from, self.frame.get(..end)),
             };
             write(queue, frame.unwrap_or_default(), &mut self.tally);
             self.send_own();
@@ -255,8 +255,8 @@ impl Carrier {
 enum Target {
     /// To the other side.
     Onward(usize),
-    /// To the host, as it came.
-    Host(usize),
+    /// Back to the side that it came from: to the host, or to another host there.
+    Back(usize),
 }
 
 /// Has the engine decide on the frame in `buffer` and readies it for writing; `None` when nothing is written.
@@ -285,16 +285,16 @@ fn judge(
     };
     packet.segment_size = header.gso.map_or(0, |gso| gso.segment_size);
     match engine.process(&mut packet, realm, now) {
-        Verdict::Forward => {
+        verdict @ (Verdict::Forward | Verdict::Hairpin) => {
             let end = HEADER_BYTES.saturating_add(packet.bytes().len());
             *room = onward(header, &packet).encode();
-            Some(Target::Onward(end))
+            Some(if verdict == Verdict::Forward { Target::Onward(end) } else { Target::Back(end) })
         }
         Verdict::DeliverIfListening => match delivery.decide(packet.bytes(), now) {
             Delivery::Deliver => {
                 tally.delivered = tally.delivered.saturating_add(1);
                 // As it came, header included.
-                Some(Target::Host(HEADER_BYTES.saturating_add(packet.bytes().len())))
+                Some(Target::Back(HEADER_BYTES.saturating_add(packet.bytes().len())))
             }
             Delivery::NotLocal | Delivery::Unwanted => {
                 engine.refuse_delivery();

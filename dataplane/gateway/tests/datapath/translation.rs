@@ -1,0 +1,90 @@
+//! The kinds of translation, as hosts see them.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+use pinhole_lab::net::PATIENCE;
+use pinhole_lab::{Daemon, Net, Scratch};
+
+use crate::CONFIG;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_pinhole-gateway");
+
+/// Starts a gateway whose `[nat]` says more.
+fn start(net: &Net, directory: &Path, nat: &str) -> Daemon {
+    let config = format!("{CONFIG}{nat}\n");
+    Daemon::start(&net.gateway, Path::new(PROGRAM), directory, &config).expect("the daemon starts")
+}
+
+#[test]
+fn a_subscribers_ports_come_in_blocks() {
+    let (net, directory) = (Net::new().unwrap(), Scratch::new().unwrap());
+    let daemon = start(&net, directory.path(), "port_block = { size = 64, per_subscriber = 2 }");
+    let server = net.server.udp("203.0.113.2:0").unwrap();
+    let to = server.local_addr().unwrap();
+    let mut blocks = BTreeSet::new();
+    for _ in 0..60 {
+        let client = net.client.udp("10.0.0.2:0").unwrap();
+        client.send_to(b"x", to).unwrap();
+        let (_, from) = server.recv_from(&mut [0; 8]).unwrap();
+        assert_eq!(from.ip().to_string(), "203.0.113.1");
+        blocks.insert(from.port() / 64);
+        // And back, so that the mapping works.
+        server.send_to(b"y", from).unwrap();
+        assert_eq!(client.recv_from(&mut [0; 8]).unwrap().1, to);
+    }
+    assert_eq!(blocks.len(), 1, "{blocks:?}");
+    assert!(daemon.end(Signal::SIGTERM).unwrap().success());
+    let log = std::fs::read_to_string(directory.path().join("gateway.log")).unwrap();
+    assert_eq!(log.matches("PortBlockAllocated").count(), 1, "{log}");
+}
+
+/// Has one end say something and the other one answer.
+fn converse(listener: &TcpListener, mut stream: TcpStream) -> io::Result<SocketAddr> {
+    let (mut accepted, from) = listener.accept()?;
+    accepted.set_read_timeout(Some(PATIENCE))?;
+    let mut buffer = [0; 5];
+    stream.write_all(b"hello")?;
+    accepted.read_exact(&mut buffer)?;
+    accepted.write_all(b"there")?;
+    stream.read_exact(&mut buffer)?;
+    assert_eq!(&buffer, b"there");
+    Ok(from)
+}
+
+#[test]
+fn a_forward_leads_inside_from_outside_and_from_inside() {
+    let (net, directory) = (Net::new().unwrap(), Scratch::new().unwrap());
+    let listener = net.client.listen("10.0.0.2:0").unwrap();
+    let inside = listener.local_addr().unwrap().port();
+    let nat = format!(
+        "forwards = [{{ protocol = \"tcp\", outside_address = \"203.0.113.1\", outside_port = \"8080\", \
+         inside_address = \"10.0.0.2\", inside_port = \"{inside}\" }}]"
+    );
+    let daemon = start(&net, directory.path(), &nat);
+    let outside: SocketAddr = "203.0.113.1:8080".parse().unwrap();
+    let from = converse(&listener, net.server.connect(outside, PATIENCE).unwrap()).unwrap();
+    assert_eq!(from.ip().to_string(), "203.0.113.2");
+    // The other inside host is the same one: it is seen at its outside address all the same.
+    let stream = net.client.connect(outside, PATIENCE).unwrap();
+    let own = stream.local_addr().unwrap();
+    let from = converse(&listener, stream).unwrap();
+    assert_eq!(from.ip().to_string(), "203.0.113.1");
+    assert_ne!(from, own);
+    assert!(daemon.end(Signal::SIGTERM).unwrap().success());
+}
+
+#[test]
+fn without_translation_hosts_see_each_others_own_addresses() {
+    let (net, directory) = (Net::new().unwrap(), Scratch::new().unwrap());
+    let config = CONFIG.replace("pool = [\"203.0.113.1\"]", "mode = \"none\"");
+    let daemon = Daemon::start(&net.gateway, Path::new(PROGRAM), directory.path(), &config).unwrap();
+    let listener = net.server.listen("203.0.113.2:0").unwrap();
+    let stream = net.client.connect(listener.local_addr().unwrap(), PATIENCE).unwrap();
+    let own = stream.local_addr().unwrap();
+    assert_eq!(converse(&listener, stream).unwrap(), own);
+    assert!(daemon.end(Signal::SIGTERM).unwrap().success());
+}
