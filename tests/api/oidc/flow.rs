@@ -1,5 +1,6 @@
 //! The way of a browser: to the issuer and back, once, in one browser, with one verifier.
 
+use axum::http::Method;
 use chrono::Duration;
 use serde_json::{Value, json};
 
@@ -215,4 +216,24 @@ async fn without_an_issuer_there_is_nothing_to_sign_in_with() {
     let answer = exchange(&api, "code", VERIFIER).await;
     assert_eq!(answer.problem(400, "grant-refused")["error"], "invalid_grant");
     assert_eq!(answer.json()["used_by"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_person_reads_what_went_wrong_and_a_program_parses_it() {
+    let scene = Scene::new().await;
+    let path = format!("{}?code=c&state=s", pinhole::oidc::CALLBACK_PATH);
+    let browser = [("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")];
+    let page = scene.api.send(Method::GET, &path, &browser, None).await;
+    assert_eq!(page.status.as_u16(), 400);
+    assert!(page.header("content-type").starts_with("text/html"));
+    assert!(page.header("content-security-policy").contains("default-src 'none'"));
+    let text = String::from_utf8(page.bytes.clone()).unwrap();
+    assert!(text.contains("begin again") && text.contains(page.header("x-request-id")), "{text}");
+    scene.api.send(Method::GET, &path, &[("accept", "*/*")], None).await.problem(400, "sign-in-failed");
+    let hostile =
+        format!("{}?code=c&state=s&%3Cscript%3E=1&iss=a&iss=%3Cscript%3E", pinhole::oidc::CALLBACK_PATH);
+    let page = scene.api.send(Method::GET, &hostile, &browser, None).await;
+    assert!(!String::from_utf8(page.bytes).unwrap().contains("<script>"));
+    // Elsewhere a program is asking, whatever it accepts.
+    scene.api.send(Method::GET, "/v1/auth/me", &browser, None).await.problem(401, "unauthenticated");
 }
