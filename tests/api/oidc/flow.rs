@@ -2,6 +2,7 @@
 
 use axum::http::Method;
 use chrono::Duration;
+use pinhole::access::seal::SecretKey;
 use serde_json::{Value, json};
 
 use super::{ORIGIN, START, Scene, VERIFIER, code, exchange, person, start};
@@ -106,7 +107,6 @@ async fn a_sign_in_is_finished_once_and_in_the_browser_that_began_it() {
     }
     assert_eq!(scene.issuer.exchanges(), 0, "the issuer was asked about what nobody had begun");
 
-    scene.issuer.expect(&browser.nonce, &browser.challenge);
     scene.back(&browser).await.expect(303);
     let again = scene.back(&browser).await.problem(400, "sign-in-failed");
     assert!(again["detail"].as_str().unwrap().contains("begin again"));
@@ -183,6 +183,15 @@ async fn another_replica_goes_on_and_one_with_another_key_does_not() {
     let router = pinhole::http::router(replica);
     let query = format!("code=c&state={}", browser.state);
     super::come(&scene.api.on(router), &browser.cookie, &query).await.expect(303);
+
+    let other = SecretKey::generate().unwrap();
+    let mut stranger = scene.world.state.clone();
+    stranger.oidc = Some(super::party_with(&other, &scene.issuer.url, ""));
+    let router = pinhole::http::router(stranger);
+    let browser = scene.begin().await;
+    let query = format!("code=c&state={}", browser.state);
+    super::come(&scene.api.on(router), &browser.cookie, &query).await.problem(400, "sign-in-failed");
+    scene.back(&browser).await.expect(303);
 }
 
 #[tokio::test]
