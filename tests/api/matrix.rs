@@ -50,9 +50,8 @@ impl Covered {
     ) -> (u16, Value) {
         self.0.insert(format!("{} {template}", method.as_str().to_lowercase()));
         let answer = api.send(method, path, &[("if-match", "*")], body).await;
-        // Events are no JSON, and nobody asks here for more than their status.
-        let json = serde_json::from_slice(&answer.bytes).unwrap_or_default();
-        (answer.status.as_u16(), json)
+        // Events are no JSON, and only their status is asked for.
+        (answer.status.as_u16(), serde_json::from_slice(&answer.bytes).unwrap_or_default())
     }
 }
 
@@ -242,8 +241,7 @@ async fn publication_lines(world: &World, covered: &mut Covered) -> String {
         let order = json!({"appliances": [edge]});
         let all = format!("/v1/tenants/{tenant}/publications");
         // The events of one that is over have an end.
-        let over = root.post(&all, &order).await;
-        let over = format!("{all}/{}", over.id());
+        let over = format!("{all}/{}", root.post(&all, &order).await.id());
         root.send(Method::POST, &format!("{over}/cancel"), &[], None).await.expect(200);
         let one = root.post(&all, &order).await;
         let path = format!("{all}/{}", one.id());
