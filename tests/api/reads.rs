@@ -1,14 +1,9 @@
-//! Reading one object: in one statement, by the same rules as lists, and by nobody whose sign-in has ended.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+//! Reading one object: by the same rules as lists, and by nobody whose sign-in has ended.
 
 use axum::http::Method;
 use pinhole::store::Store;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, Row as _};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 use crate::support::{Api, PASSWORD, World, appliance, create, service};
 
@@ -18,35 +13,6 @@ const ROLES: [(&str, &str); 4] = [
     ("root", "service_provider_administrator"),
     ("root-operator", "service_provider_operator"),
 ];
-
-/// Counts the statements that are sent to Postgres.
-#[derive(Clone, Default)]
-struct Statements(Arc<AtomicUsize>);
-
-impl<S: Subscriber> Layer<S> for Statements {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if event.metadata().target() == "sqlx::query" {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-#[tokio::test]
-async fn an_object_is_read_in_one_statement() {
-    let world = World::new().await;
-    let (root, api) = (world.api("root"), world.api("acme-admin"));
-    let ftp = service(&api, "acme", "ftp-alt", "2121").await;
-    let policy = json!({"name": "p", "protocols": {"ftp": {"services": [ftp]}}});
-    let policy = create(&api, "acme", "alg-policies", &policy).await;
-    let path = format!("/v1/tenants/acme/alg-policies/{policy}");
-    let statements = Statements::default();
-    let _counting = tracing::subscriber::set_default(tracing_subscriber::registry().with(statements.clone()));
-    for (api, path) in [(&api, path.as_str()), (&root, "/v1/tenants/acme/alg-policies/name:p")] {
-        let before = statements.0.load(Ordering::Relaxed);
-        api.get(path).await.expect(200);
-        assert_eq!(statements.0.load(Ordering::Relaxed) - before, 1, "{path}");
-    }
-}
 
 /// Every object of `acme`, read alone, is what its list says of it.
 async fn lists_and_reads_agree(api: &Api) {
