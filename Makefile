@@ -31,3 +31,4 @@ bench:
 bench-api:
 	@scripts/install bench
 	cargo bench --locked --package pinhole --bench api
+	cargo bench --locked --package pinhole --bench fleet

@@ -3,9 +3,10 @@
 pub(super) mod catalogue;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 
+use super::docs::{POLICY, escape};
 use super::etag;
 use super::v1::NamedView;
 use crate::domain::input::FieldError;
@@ -45,6 +46,19 @@ pub(super) struct ProblemView {
     /// The token endpoint's error code, RFC 6749 section 5.2.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
+}
+
+impl ProblemView {
+    /// The problem as a page, for people whose browser was sent here.
+    pub(super) fn page(&self) -> Response {
+        let (title, detail, id) = (escape(self.title), escape(&self.detail), escape(&self.request_id));
+        let page = format!(
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
+             <link rel=\"stylesheet\" href=\"/docs/style.css\"></head><body><h1>{title}</h1><p>{detail}</p>\
+             <p>Request {id}</p></body></html>\n"
+        );
+        ([POLICY], Html(page)).into_response()
+    }
 }
 
 /// A problem on its way out, until [`super::layer::problem`] writes it into the response.

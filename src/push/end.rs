@@ -56,32 +56,32 @@ impl End {
     }
 }
 
+/// A message on its way, or why there are no more. In a box, as a channel has room for 32 wherever it has room for one.
+pub(super) type Parcel = Box<Result<v1::ControllerMessage, Status>>;
+
 /// The sending side.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    sender: mpsc::Sender<Result<v1::ControllerMessage, Status>>,
+    sender: mpsc::Sender<Parcel>,
     /// How long a message may wait for the network.
     patience: Duration,
 }
 
 impl Outbox {
-    pub(super) fn new(
-        sender: mpsc::Sender<Result<v1::ControllerMessage, Status>>,
-        patience: Duration,
-    ) -> Self {
+    pub(super) fn new(sender: mpsc::Sender<Parcel>, patience: Duration) -> Self {
         Self { sender, patience }
     }
 
     pub(super) async fn send(&self, message: ToGateway) -> Result<(), End> {
         let message = v1::ControllerMessage { message: Some(message) };
-        self.sender.send_timeout(Ok(message), self.patience).await.map_err(|_| End::Stalled)
+        self.sender.send_timeout(Box::new(Ok(message)), self.patience).await.map_err(|_| End::Stalled)
     }
 
     /// Says why the stream ends, if there is somebody to listen.
     pub(super) async fn close(self, end: &End) {
         if let Some(status) = end.status() {
             // Whoever does not take it notices anyway.
-            let _ = self.sender.send_timeout(Err(status), self.patience).await;
+            let _ = self.sender.send_timeout(Box::new(Err(status)), self.patience).await;
         }
     }
 }

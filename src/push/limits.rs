@@ -70,6 +70,8 @@ pub(super) const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// Polls that may fail before other replicas may say that this one is gone.
 pub(super) const LEASE_POLLS: u32 = 4;
+/// The shortest promise of a replica to be there: a busy moment is not to break it.
+pub(super) const LEAST_LEASE: Duration = Duration::from_secs(5);
 /// How long the listener waits before it tries again to listen.
 pub(super) const LISTEN_PAUSE: Duration = Duration::from_secs(1);
 /// How long streams may take to end with the controller.

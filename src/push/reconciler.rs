@@ -108,5 +108,5 @@ async fn order(core: &Core, held: &[Held]) -> Result<Vec<Held>, Error> {
 
 /// For how long this replica promises to be there after each look at everything.
 pub(super) fn lease(poll_interval: Duration) -> Duration {
-    poll_interval.saturating_mul(limits::LEASE_POLLS)
+    poll_interval.saturating_mul(limits::LEASE_POLLS).max(limits::LEAST_LEASE)
 }

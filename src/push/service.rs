@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::Map;
 use pinhole_proto::v1;
 use pinhole_proto::v1::gateway_control_server::GatewayControl;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::end::Outbox;
+use super::end::{Outbox, Parcel};
 use super::{Core, limits, stream};
 use crate::access::authority::Fingerprint;
 use crate::error::Error;
@@ -28,7 +30,7 @@ impl Service {
 
 #[tonic::async_trait]
 impl GatewayControl for Service {
-    type AttachStream = ReceiverStream<Result<v1::ControllerMessage, Status>>;
+    type AttachStream = Map<ReceiverStream<Parcel>, fn(Parcel) -> Result<v1::ControllerMessage, Status>>;
 
     async fn attach(
         &self,
@@ -45,7 +47,7 @@ impl GatewayControl for Service {
             stream::run(core, credential, request.into_inner(), outbox).await;
             drop(alive);
         });
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        Ok(Response::new(ReceiverStream::new(receiver).map(|parcel| *parcel)))
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use pinhole::access::seal::SecretKey;
 use pinhole::app::AppState;
 use pinhole::app::bootstrap::FirstLogin;
@@ -40,6 +41,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) async fn run(settings: &ServeSettings) -> anyhow::Result<()> {
     // Before anything is started, so that a signal that comes early is not lost.
     let mut signals = Signals::new()?;
+    raise_open_files();
     let listeners = Listeners::bind(settings).await?;
     let database = tokio::select! {
         database = Database::open(&settings.database) => database?,
@@ -48,6 +50,20 @@ pub(crate) async fn run(settings: &ServeSettings) -> anyhow::Result<()> {
     let outcome = serve(settings, listeners, &database, &mut signals).await;
     database.close().await;
     outcome
+}
+
+/// Raises the limit of open files as far as this process may: each gateway and each client is one.
+fn raise_open_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        if soft < hard {
+            setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+        }
+        Ok(hard)
+    });
+    match raised {
+        Ok(limit) => tracing::debug!(limit, "so many files may be open"),
+        Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
+    }
 }
 
 /// Brings the database's schema up to date.

@@ -10,6 +10,7 @@ mod compiled;
 mod concurrency;
 mod conditional;
 mod copies;
+mod crashes;
 mod errors;
 mod hostile;
 mod inspections;

@@ -157,6 +157,8 @@ pub struct Snapshot {
     inside: Vec<Ipv4Prefix>,
     /// The pool's addresses in order, each with its place in the configuration.
     pool: Vec<(Ipv4Addr, usize)>,
+    /// The same addresses, first and last of consecutive ones.
+    pool_ranges: Vec<(Ipv4Addr, Ipv4Addr)>,
     /// The host's addresses in order.
     host: Vec<Ipv4Addr>,
     relations: Relations,
@@ -190,10 +192,19 @@ impl Snapshot {
         let mut pool: Vec<_> =
             config.pool.iter().enumerate().map(|(place, entry)| (entry.address, place)).collect();
         pool.sort_unstable();
+        let mut pool_ranges: Vec<(Ipv4Addr, Ipv4Addr)> = Vec::new();
+        for (address, _) in &pool {
+            match pool_ranges.last_mut() {
+                Some((_, last)) if last.to_bits().checked_add(1) == Some(address.to_bits()) => {
+                    *last = *address
+                }
+                Some(_) | None => pool_ranges.push((*address, *address)),
+            }
+        }
         let mut host = config.host_addresses.clone();
         host.sort_unstable();
         let relations = Relations::new(&config);
-        Self { config, idle, inside, pool, host, relations }
+        Self { config, idle, inside, pool, pool_ranges, host, relations }
     }
 
     /// Returns the configuration as given.
@@ -224,13 +235,12 @@ impl Snapshot {
         self.config.pool.get(self.pool.get(at)?.1)
     }
 
-    /// Whether an address is between the pool's lowest and highest: most are not, which is told without a search.
+    /// Whether an address is one of the pool: of few ranges, whatever the number of its addresses.
     #[inline]
-    pub fn is_near_pool(&self, address: Ipv4Addr) -> bool {
-        match (self.pool.first(), self.pool.last()) {
-            (Some((first, _)), Some((last, _))) => *first <= address && address <= *last,
-            (None, _) | (_, None) => false,
-        }
+    pub fn is_pool(&self, address: Ipv4Addr) -> bool {
+        let after = self.pool_ranges.partition_point(|(first, _)| *first <= address);
+        let last_before = after.checked_sub(1).and_then(|at| self.pool_ranges.get(at));
+        last_before.is_some_and(|(_, last)| address <= *last)
     }
 
     /// Returns the ALG that inspects a session with these ports, as its first packet has them.

@@ -81,10 +81,15 @@ impl Engine {
         let hop = arrival.snapshot.config().decrement_ttl;
         let Some(session) = self.table.at_guess(&plain.key, guess) else { return false };
         let direction = guess.direction();
+        // What is between inside hosts crosses twice, and comes from nowhere else.
+        let remote = match arrival.realm {
+            Realm::Inside => plain.key.destination(),
+            Realm::Outside => plain.key.reversed().destination(),
+        };
         if !session.is_flowing(direction)
             || session.realm(direction) != arrival.realm
             || hop && plain.ttl <= 1
-            || arrival.realm == Realm::Inside && arrival.snapshot.is_near_pool(plain.key.destination())
+            || arrival.snapshot.is_pool(remote)
         {
             return false;
         }

@@ -75,8 +75,5 @@ impl Engine {
 
 /// Whether a packet that came from a side is for one of the pool's addresses.
 fn turns_back(snapshot: &Snapshot, from: Realm, packet: &[u8]) -> bool {
-    let destination = ipv4::destination(packet);
-    from == Realm::Inside
-        && snapshot.is_near_pool(destination)
-        && snapshot.pool_address(destination).is_some()
+    from == Realm::Inside && snapshot.is_pool(ipv4::destination(packet))
 }

@@ -4,7 +4,7 @@ use crate::addr::Realm;
 use crate::alg::CloseReason;
 use crate::conntrack::{InsertError, NewSession, Session, SessionId, State, Table};
 use crate::emit::{self, ErrorTranslation};
-use crate::engine::context::{Arrival, Context};
+use crate::engine::context::{Arrival, Context, Way};
 use crate::engine::{DropReason, Engine, Packet, Verdict};
 use crate::nat::MappingId;
 use crate::parse::{Body, Parsed, Quoted, TcpInfo, parse};
@@ -36,6 +36,7 @@ impl Engine {
             return Err(DropReason::TtlExceeded);
         }
         let context = Context { arrival, parsed: &parsed };
+        refuse_own_source(&context)?;
         match &parsed.body {
             Body::Tcp(info) => self.tcp_packet(&context, packet, *info),
             Body::Udp | Body::Echo | Body::EchoReply => self.query_packet(&context, packet),
@@ -211,6 +212,18 @@ impl Engine {
         }
         Ok(Verdict::Forward)
     }
+}
+
+/// Refuses what comes from outside in the name of an inside host: those between inside hosts turn back here. Only the
+/// host's own kernel reports errors from an address that is in the pool, too.
+#[inline]
+fn refuse_own_source(context: &Context<'_>) -> Result<(), DropReason> {
+    let from_outside = context.realm == Realm::Outside && context.way == Way::First;
+    let reports = matches!(context.parsed.body, Body::IcmpError(_));
+    if from_outside && !reports && context.snapshot.is_pool(context.parsed.tuple().source) {
+        return Err(DropReason::SpoofedSource);
+    }
+    Ok(())
 }
 
 /// Returns the session of a packet that may be believed to be of its sender.

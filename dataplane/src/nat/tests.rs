@@ -1,11 +1,16 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Capacity, Nat, NatError};
+use proptest::prelude::*;
+
+use super::{Capacity, MappingId, Nat, NatError, Notice};
+use crate::config::nat::{Allocation, BlockSize, PortBlocks};
 use crate::config::{PortRange, Snapshot};
 use crate::conntrack::TupleHasher;
 use crate::rng::Rng;
+use crate::time::Timestamp;
 use crate::tuple::{Protocol, Tuple};
 
 const SEED: [u8; 32] = [7; 32];
@@ -120,4 +125,96 @@ fn an_endpoint_that_is_mapped_alone_has_no_pair_by_force() {
     assert_eq!(pair(&mut nat, inside(2, 5001), &mut rng), Err(NatError::NoPort));
     assert_eq!(pair(&mut nat, inside(2, 65_535), &mut rng), Err(NatError::NoPort));
     assert_eq!(nat.len(), 2);
+}
+
+/// Blocks of 64 ports, two for a subscriber at most, held for ten seconds, on ports that make eight of them.
+fn nat_of_blocks() -> Nat {
+    let capacity = Capacity { mappings: 400, sessions: 400, subscribers: 400 };
+    let mut nat = Nat::new(capacity, TupleHasher::new(&SEED));
+    let mut config = crate::config::tests::with_ports(PortRange::new(1024, 1535).unwrap());
+    let size = BlockSize::new(64).unwrap();
+    let hold = Duration::from_secs(10);
+    config.nat.allocation = Allocation::Blocks(PortBlocks { size, per_subscriber: 2, hold });
+    nat.configure(&Arc::new(Snapshot::new(config).unwrap()));
+    nat
+}
+
+/// What the notices say, and when.
+#[derive(Default)]
+struct Ledger {
+    /// Whose each block is, by its first port.
+    owners: BTreeMap<u16, Ipv4Addr>,
+    /// Whose each block was, and when it was given back.
+    returned: BTreeMap<u16, (Ipv4Addr, u64)>,
+}
+
+impl Ledger {
+    fn read(&mut self, nat: &mut Nat, second: u64) {
+        while let Some(notice) = nat.poll_notice() {
+            match notice {
+                Notice::BlockAllocated(block) => {
+                    let first = block.ports.first();
+                    assert_eq!(
+                        self.owners.insert(first, block.subscriber),
+                        None,
+                        "{block:?} is twice given out"
+                    );
+                    if let Some((before, at)) = self.returned.remove(&first) {
+                        assert!(before == block.subscriber || second >= at + 10, "{block:?} is still held");
+                    }
+                }
+                Notice::BlockReleased(block) => {
+                    let first = block.ports.first();
+                    assert_eq!(self.owners.remove(&first), Some(block.subscriber));
+                    self.returned.insert(first, (block.subscriber, second));
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    /// Whatever comes and goes: an outside endpoint is one mapping's, a port is in a block of its subscriber, nobody has
+    /// more blocks than it may, and in the end nothing is left over.
+    #[test]
+    fn blocks_are_one_subscribers_at_a_time(
+        steps in prop::collection::vec((0_u8..8, 0_u16..90, any::<bool>(), 0_u64..4), 1..400),
+    ) {
+        let (mut nat, mut rng, mut ledger) = (nat_of_blocks(), Rng::new(&SEED), Ledger::default());
+        let mut held: BTreeMap<(Ipv4Addr, u16), MappingId> = BTreeMap::new();
+        let mut second = 0;
+        for (host, port, obtains, wait) in steps {
+            second += wait;
+            nat.set_time(Timestamp::from_nanos(second * 1_000_000_000));
+            while nat.expire() {}
+            let endpoint = inside(host, 2000 + port);
+            if !obtains {
+                held.remove(&endpoint).into_iter().for_each(|id| nat.release(id));
+            } else if !held.contains_key(&endpoint)
+                && let Ok(id) = nat.obtain(&towards_anybody(Protocol::Udp, endpoint), &mut rng)
+            {
+                held.insert(endpoint, id);
+            }
+            ledger.read(&mut nat, second);
+            let outside: BTreeSet<_> = nat.iter().map(|mapping| mapping.outside).collect();
+            prop_assert_eq!(outside.len(), held.len());
+            for mapping in nat.iter() {
+                prop_assert_eq!(ledger.owners.get(&(mapping.outside.1 / 64 * 64)), Some(&mapping.inside.0));
+                prop_assert_eq!(nat.lookup_outside(Protocol::Udp, mapping.outside), held.get(&mapping.inside).copied());
+            }
+            for owner in ledger.owners.values() {
+                prop_assert!(ledger.owners.values().filter(|other| *other == owner).count() <= 2);
+            }
+        }
+        held.into_values().for_each(|id| nat.release(id));
+        ledger.read(&mut nat, second);
+        prop_assert!(ledger.owners.is_empty() && nat.is_empty());
+        nat.set_time(Timestamp::from_nanos((second + 11) * 1_000_000_000));
+        while nat.expire() {}
+        prop_assert_eq!(nat.subscriber_count(), 0);
+        // All eight blocks can be given out again.
+        for host in 100..108 {
+            prop_assert!(nat.obtain(&towards_anybody(Protocol::Udp, inside(host, 1)), &mut rng).is_ok());
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pinhole_dataplane::addr::Realm;
 use pinhole_dataplane::config::nat::{Dependence, Translation};
 use pinhole_dataplane::config::{Config, Snapshot};
-use pinhole_dataplane::engine::DropReason;
+use pinhole_dataplane::engine::{DropReason, Packet, Verdict};
 
 use crate::network::{Network, POOL, STRANGER, config};
 use crate::packets::{echo, udp, unreachable};
@@ -203,4 +203,37 @@ fn rfc4787_req_9_an_outside_endpoint_of_nobody_leads_nowhere() {
     let own = network.mapped((host(3), 1));
     let seen = network.turned_back(&udp((host(3), 1), own, b""));
     assert_eq!((seen.from, seen.to), (own, (host(3), 1)));
+}
+
+#[test]
+fn rfc4787_req_9_in_a_batch_too_a_packet_turns_back() {
+    let mut network = dependent(Dependence::Independent, Dependence::Independent);
+    let [first, second] = [(host(2), 2_000), (host(3), 3_000)];
+    let [_, second_outside] = [network.mapped(first), network.mapped(second)];
+    let hello = udp(first, second_outside, b"hello");
+    network.turned_back(&hello);
+    // Its sessions are ones that packets of a batch pass by the short way.
+    let (mut turns, mut goes) = (hello.clone(), udp(first, DNS, b"out"));
+    let lengths = [turns.len(), goes.len()];
+    let mut packets = [Packet::new(&mut turns, lengths[0]), Packet::new(&mut goes, lengths[1])];
+    let mut verdicts = [Verdict::Hold; 2];
+    network.engine.process_batch(&mut packets, Realm::Inside, network.now, &mut verdicts);
+    assert_eq!(verdicts, [Verdict::Hairpin, Verdict::Forward]);
+    assert_eq!(crate::packets::read(&turns).to, second);
+}
+
+#[test]
+fn nobody_outside_takes_part_in_a_session_between_inside_hosts() {
+    let mut network = dependent(Dependence::Independent, Dependence::Independent);
+    let [first, second] = [(host(2), 2_000), (host(3), 3_000)];
+    let [first_outside, second_outside] = [network.mapped(first), network.mapped(second)];
+    network.turned_back(&udp(first, second_outside, b"hello"));
+    network.turned_back(&udp(second, first_outside, b"hi"));
+    let mut spoofed = udp(first_outside, second_outside, b"evil");
+    assert_eq!(network.refused(Realm::Outside, &spoofed), DropReason::SpoofedSource);
+    let length = spoofed.len();
+    let mut verdicts = [Verdict::Hold];
+    let mut packets = [Packet::new(&mut spoofed, length)];
+    network.engine.process_batch(&mut packets, Realm::Outside, network.now, &mut verdicts);
+    assert_eq!(verdicts, [Verdict::Drop(DropReason::SpoofedSource)]);
 }

@@ -21,6 +21,23 @@ fn in_blocks(per_subscriber: u16) -> Translation {
 }
 
 #[test]
+fn rfc6888_req_3_the_pool_is_any_list_of_addresses() {
+    let addresses = [[203, 0, 113, 1], [192, 0, 2, 200], [203, 0, 113, 2], [198, 18, 0, 7], [5, 6, 7, 8]];
+    let mut config = pool_of(5, ports(1024, 65_535));
+    for (entry, address) in config.pool.iter_mut().zip(addresses) {
+        entry.address = address.into();
+    }
+    let mut network = network(config, Translation::default());
+    let mut used = BTreeSet::new();
+    for number in 2..80 {
+        let outside = network.mapped((host(number), 2_000));
+        assert_eq!(network.inbound(&udp(DNS, outside, b"")).to, (host(number), 2_000));
+        used.insert(outside.0.octets());
+    }
+    assert_eq!(used, addresses.into());
+}
+
+#[test]
 fn rfc6888_req_4_a_subscriber_has_no_more_ports_than_its_limit() {
     let mut network = limited(SubscriberLimits { ports: most(10), ..SubscriberLimits::default() });
     network.mapped_from(host(2), 10);

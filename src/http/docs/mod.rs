@@ -8,6 +8,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Html;
 use axum::routing::get;
 
+pub(super) use self::page::escape;
 use crate::app::AppState;
 
 const STYLE: &str = include_str!("style.css");

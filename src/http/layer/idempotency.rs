@@ -21,6 +21,10 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// The headers that are kept with an answer.
 const KEPT: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::LOCATION];
 
+/// Marks an answer that says that the same request may do more when it comes again, so it is not kept with its key.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::http) struct Provisional;
+
 /// The middleware.
 pub(in crate::http) async fn replay(State(state): State<AppState>, request: Request, next: Next) -> Response {
     // A preview changes nothing, and may be long.
@@ -75,7 +79,8 @@ async fn answer(state: AppState, request: Request, next: Next) -> Result<Respons
     }
 }
 
-/// Carries a request out, and keeps what it did with its answer. One that was refused changed nothing.
+/// Carries a request out, and keeps what it did with its answer. One that was refused changed nothing; what a
+/// provisional answer tells of is kept already.
 async fn carry_out(
     state: AppState,
     once: Once,
@@ -84,7 +89,7 @@ async fn carry_out(
     next: Next,
 ) -> Result<Response> {
     let response = once.clone().scope(next.run(request)).await;
-    if !response.status().is_success() {
+    if !response.status().is_success() || response.extensions().get::<Provisional>().is_some() {
         if let Err(error) = once.undo().await {
             tracing::debug!("a refused request ended with its connection: {error}");
         }

@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::extract::Request;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -12,9 +12,13 @@ use crate::http::problem::Problem;
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
+/// Where people are sent by links, and read what went wrong themselves.
+const NAVIGATED: &str = "/v1/auth/oidc/";
+
 /// The middleware.
 pub(in crate::http) async fn render(request: Request, next: Next) -> Response {
     let instance = request.uri().path().to_owned();
+    let page = instance.starts_with(NAVIGATED) && prefers_html(request.headers());
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     let mut response = next.run(request).await;
     let status = response.status();
@@ -34,9 +38,26 @@ pub(in crate::http) async fn render(request: Request, next: Next) -> Response {
     for (name, value) in bare.headers() {
         headers.entry(name).or_insert_with(|| value.clone());
     }
-    let mut rendered = (status, Json(problem.view(instance, request_id))).into_response();
+    let view = problem.view(instance, request_id);
+    let mut rendered = if page {
+        headers.remove(header::CONTENT_TYPE);
+        (status, view.page()).into_response()
+    } else {
+        (status, Json(view)).into_response()
+    };
+    for (name, value) in std::mem::take(rendered.headers_mut()) {
+        if let (true, Some(name)) = (page, name) {
+            headers.insert(name, value);
+        }
+    }
     *rendered.headers_mut() = headers;
     rendered
+}
+
+/// Whether it is a browser that shows a page: it names HTML, and programs do not.
+fn prefers_html(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|kind| kind.trim().starts_with("text/html"))
 }
 
 /// What a handler that panicked is answered with.

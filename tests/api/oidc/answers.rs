@@ -198,7 +198,7 @@ async fn a_code_that_the_issuer_refuses_signs_nobody_in() {
     // Whose verifier is another's: the issuer holds PKCE against it.
     scene.issuer.behave(Manner::Honest);
     let browser = scene.begin().await;
-    scene.issuer.expect(&browser.nonce, &browser.state);
+    scene.issuer.forget();
     scene.back(&browser).await.problem(400, "sign-in-failed");
     tokio::time::timeout(Duration::from_secs(60), scene.signed_in(person("ann", json!(["root"]))))
         .await

@@ -1,6 +1,8 @@
 //! The way of a browser: to the issuer and back, once, in one browser, with one verifier.
 
+use axum::http::Method;
 use chrono::Duration;
+use pinhole::access::seal::SecretKey;
 use serde_json::{Value, json};
 
 use super::{ORIGIN, START, Scene, VERIFIER, code, exchange, person, start};
@@ -105,7 +107,6 @@ async fn a_sign_in_is_finished_once_and_in_the_browser_that_began_it() {
     }
     assert_eq!(scene.issuer.exchanges(), 0, "the issuer was asked about what nobody had begun");
 
-    scene.issuer.expect(&browser.nonce, &browser.challenge);
     scene.back(&browser).await.expect(303);
     let again = scene.back(&browser).await.problem(400, "sign-in-failed");
     assert!(again["detail"].as_str().unwrap().contains("begin again"));
@@ -182,6 +183,15 @@ async fn another_replica_goes_on_and_one_with_another_key_does_not() {
     let router = pinhole::http::router(replica);
     let query = format!("code=c&state={}", browser.state);
     super::come(&scene.api.on(router), &browser.cookie, &query).await.expect(303);
+
+    let other = SecretKey::generate().unwrap();
+    let mut stranger = scene.world.state.clone();
+    stranger.oidc = Some(super::party_with(&other, &scene.issuer.url, ""));
+    let router = pinhole::http::router(stranger);
+    let browser = scene.begin().await;
+    let query = format!("code=c&state={}", browser.state);
+    super::come(&scene.api.on(router), &browser.cookie, &query).await.problem(400, "sign-in-failed");
+    scene.back(&browser).await.expect(303);
 }
 
 #[tokio::test]
@@ -215,4 +225,24 @@ async fn without_an_issuer_there_is_nothing_to_sign_in_with() {
     let answer = exchange(&api, "code", VERIFIER).await;
     assert_eq!(answer.problem(400, "grant-refused")["error"], "invalid_grant");
     assert_eq!(answer.json()["used_by"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_person_reads_what_went_wrong_and_a_program_parses_it() {
+    let scene = Scene::new().await;
+    let path = format!("{}?code=c&state=s", pinhole::oidc::CALLBACK_PATH);
+    let browser = [("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")];
+    let page = scene.api.send(Method::GET, &path, &browser, None).await;
+    assert_eq!(page.status.as_u16(), 400);
+    assert!(page.header("content-type").starts_with("text/html"));
+    assert!(page.header("content-security-policy").contains("default-src 'none'"));
+    let text = String::from_utf8(page.bytes.clone()).unwrap();
+    assert!(text.contains("begin again") && text.contains(page.header("x-request-id")), "{text}");
+    scene.api.send(Method::GET, &path, &[("accept", "*/*")], None).await.problem(400, "sign-in-failed");
+    let hostile =
+        format!("{}?code=c&state=s&%3Cscript%3E=1&iss=a&iss=%3Cscript%3E", pinhole::oidc::CALLBACK_PATH);
+    let page = scene.api.send(Method::GET, &hostile, &browser, None).await;
+    assert!(!String::from_utf8(page.bytes).unwrap().contains("<script>"));
+    // Elsewhere a program is asking, whatever it accepts.
+    scene.api.send(Method::GET, "/v1/auth/me", &browser, None).await.problem(401, "unauthenticated");
 }

@@ -1,5 +1,6 @@
 //! An issuer that says what a test has it say.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use axum::Json;
@@ -19,6 +20,8 @@ use tokio::task::AbortHandle;
 
 pub(super) const CLIENT: &str = "pinhole";
 pub(super) const SECRET: &str = "the secret of the client";
+
+const CHUNK_BYTES: usize = 65_536;
 
 /// How the issuer answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,12 +78,14 @@ struct Behaviour {
     key: Key,
     claims: Value,
     user_info: Option<Value>,
-    nonce: String,
-    challenge: String,
+    /// Nonces by challenge.
+    expected: BTreeMap<String, String>,
     minter: Minter,
     announces_iss: bool,
     discoveries: usize,
     exchanges: usize,
+    /// Bytes of what never ends.
+    sent: usize,
 }
 
 /// The issuer.
@@ -105,17 +110,18 @@ impl Issuer {
             key: Key::new("first"),
             claims: json!({}),
             user_info: None,
-            nonce: String::new(),
-            challenge: String::new(),
+            expected: BTreeMap::new(),
             minter: Box::new(|key, claims| key.sign(&claims)),
             announces_iss: false,
             discoveries: 0,
             exchanges: 0,
+            sent: 0,
         };
         let issuer = Arc::new(Self { url, behaviour: Mutex::new(behaviour), server: Mutex::default() });
         // Weak, so that the server ends with the test.
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(discover))
+            .route("/elsewhere", get(elsewhere))
             .route("/jwks", get(keys))
             .route("/token", post(token))
             .route("/me", get(user_info))
@@ -142,9 +148,13 @@ impl Issuer {
     /// What it was asked for.
     pub(super) fn expect(&self, nonce: &str, challenge: &str) {
         self.change(|behaviour| {
-            behaviour.nonce = nonce.to_owned();
-            behaviour.challenge = challenge.to_owned();
+            behaviour.expected.insert(challenge.to_owned(), nonce.to_owned());
         });
+    }
+
+    /// Knows of no sign-in any more that was begun.
+    pub(super) fn forget(&self) {
+        self.change(|behaviour| behaviour.expected.clear());
     }
 
     pub(super) fn behave(&self, manner: Manner) {
@@ -171,6 +181,11 @@ impl Issuer {
         self.change(|behaviour| behaviour.discoveries)
     }
 
+    /// How much it sent of what never ends, in bytes.
+    pub(super) fn sent(&self) -> usize {
+        self.change(|behaviour| behaviour.sent)
+    }
+
     /// How often it was given a code.
     pub(super) fn exchanges(&self) -> usize {
         self.change(|behaviour| behaviour.exchanges)
@@ -186,15 +201,21 @@ impl Issuer {
 
 type Here = State<std::sync::Weak<Issuer>>;
 
-async fn manners(manner: Manner) -> Option<Response> {
+async fn manners(issuer: &Arc<Issuer>, manner: Manner) -> Option<Response> {
+    let issuer = Arc::clone(issuer);
     match manner {
         Manner::Honest | Manner::Impostor | Manner::Refusing => None,
         Manner::Broken => Some(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
         Manner::Redirecting => {
-            Some((StatusCode::FOUND, [(header::LOCATION, "http://127.0.0.1:1/")]).into_response())
+            // Where a client that follows it finds everything.
+            Some((StatusCode::FOUND, [(header::LOCATION, "/elsewhere")]).into_response())
         }
         Manner::Endless => {
-            let spaces = futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b' '; 65_536]));
+            let chunk = move || {
+                issuer.change(|behaviour| behaviour.sent += CHUNK_BYTES);
+                Ok::<_, std::io::Error>(vec![b' '; CHUNK_BYTES])
+            };
+            let spaces = futures_util::stream::repeat_with(chunk);
             let headers = [(header::CONTENT_TYPE, "application/json")];
             Some((headers, Body::from_stream(spaces)).into_response())
         }
@@ -209,9 +230,17 @@ async fn discover(State(issuer): Here) -> Response {
         behaviour.discoveries += 1;
         (behaviour.manner, behaviour.announces_iss)
     });
-    if let Some(response) = manners(manner).await {
+    if let Some(response) = manners(&issuer, manner).await {
         return response;
     }
+    document(&issuer, manner, announces)
+}
+
+async fn elsewhere(State(issuer): Here) -> Response {
+    document(&issuer.upgrade().unwrap(), Manner::Honest, false)
+}
+
+fn document(issuer: &Issuer, manner: Manner, announces: bool) -> Response {
     let url = &issuer.url;
     let own = if manner == Manner::Impostor { "https://login.example.com" } else { url };
     Json(json!({
@@ -236,7 +265,7 @@ async fn token(State(issuer): Here, headers: HeaderMap, Form(fields): Form<Map<S
         behaviour.exchanges += 1;
         behaviour.manner
     });
-    if let Some(response) = manners(manner).await {
+    if let Some(response) = manners(&issuer, manner).await {
         return response;
     }
     let encoded = SECRET.replace(' ', "+");
@@ -245,13 +274,14 @@ async fn token(State(issuer): Here, headers: HeaderMap, Form(fields): Form<Map<S
     issuer.change(|behaviour| {
         let verifier = fields["code_verifier"].as_str().unwrap();
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
-        if manner == Manner::Refusing || challenge != behaviour.challenge {
+        let nonce = behaviour.expected.get(&challenge).filter(|_| manner != Manner::Refusing);
+        let Some(nonce) = nonce else {
             let refusal = Json(json!({ "error": "invalid_grant", "error_description": "x".repeat(1000) }));
             return (StatusCode::BAD_REQUEST, refusal).into_response();
-        }
+        };
         let now = chrono::Utc::now().timestamp();
         let mut claims = json!({ "iss": issuer.url, "aud": CLIENT, "iat": now, "exp": now + 300,
-                                 "nonce": behaviour.nonce });
+                                 "nonce": nonce });
         claims.as_object_mut().unwrap().extend(behaviour.claims.as_object().unwrap().clone());
         let token = (behaviour.minter)(&behaviour.key, claims);
         Json(json!({ "access_token": "a", "token_type": "Bearer", "id_token": token })).into_response()

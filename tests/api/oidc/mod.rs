@@ -12,6 +12,7 @@ use std::sync::Arc;
 use axum::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pinhole::access::seal::SecretKey;
 use pinhole::oidc::{PublicUrl, RelyingParty, Settings};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -51,6 +52,11 @@ tenant = "acme"
 
 /// A relying party that trusts an issuer.
 fn party(world: &World, issuer: &str, more: &str) -> RelyingParty {
+    party_with(world.secret_key(), issuer, more)
+}
+
+/// The same with a secret key of another installation's, maybe.
+fn party_with(key: &SecretKey, issuer: &str, more: &str) -> RelyingParty {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("oidc.toml");
     std::fs::write(directory.path().join("secret"), issuer::SECRET).unwrap();
@@ -58,7 +64,7 @@ fn party(world: &World, issuer: &str, more: &str) -> RelyingParty {
         format!("issuer = '{issuer}'\nclient_id = '{}'\nclient_secret_file = 'secret'\n", issuer::CLIENT);
     std::fs::write(&path, format!("{head}{more}\n{GRANTS}")).unwrap();
     let settings = Settings::load(&path).unwrap();
-    RelyingParty::new(settings, PublicUrl::parse(ORIGIN).unwrap(), world.secret_key()).unwrap()
+    RelyingParty::new(settings, PublicUrl::parse(ORIGIN).unwrap(), key).unwrap()
 }
 
 /// A controller that signs people in with an issuer, and that issuer.

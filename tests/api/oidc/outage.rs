@@ -8,6 +8,8 @@ use super::issuer::Manner;
 use super::{Scene, VERIFIER, code, exchange, person, start};
 use crate::support::Answer;
 
+/// Far above what is read of an answer, in bytes.
+const MUCH: usize = 32 << 20;
 /// Far below what a request may take.
 const PATIENCE: Duration = Duration::from_secs(25);
 
@@ -30,6 +32,8 @@ async fn an_issuer_that_is_no_issuer_is_unavailable() {
         assert_eq!(scene.issuer.discoveries(), before + 1, "{manner:?}");
         scene.world.clock.advance(chrono::Duration::seconds(2));
     }
+    // What the sockets between hold, and not what can be sent until time is up.
+    assert!(scene.issuer.sent() < MUCH, "{}", scene.issuer.sent());
     scene.issuer.behave(Manner::Honest);
     scene.begin().await;
 }

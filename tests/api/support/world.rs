@@ -67,18 +67,23 @@ pub(crate) struct Answer {
     pub(crate) bytes: Vec<u8>,
 }
 
+impl Prepared {
+    /// Copies a database, and answers how to connect to the copy as its owner.
+    async fn copy_of(&self, database: &str) -> PgConnectOptions {
+        let copy = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+        let _one_at_a_time = self.cloning.lock().await;
+        let mut admin = self.cluster.options("postgres").connect().await.unwrap();
+        let create = format!("CREATE DATABASE {copy} TEMPLATE {database}");
+        admin.execute(sqlx::raw_sql(AssertSqlSafe(create))).await.unwrap();
+        self.cluster.options(&copy)
+    }
+}
+
 impl World {
     /// A fresh world.
     pub(crate) async fn new() -> Self {
         let prepared = PREPARED.get_or_init(prepare).await;
-        let database = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-        {
-            let _one_at_a_time = prepared.cloning.lock().await;
-            let mut admin = prepared.cluster.options("postgres").connect().await.unwrap();
-            let create = format!("CREATE DATABASE {database} TEMPLATE {TEMPLATE}");
-            admin.execute(sqlx::raw_sql(AssertSqlSafe(create))).await.unwrap();
-        }
-        let owner = prepared.cluster.options(&database);
+        let owner = prepared.copy_of(TEMPLATE).await;
         let clock = Arc::new(ShiftedClock::default());
         let store = Store::connect_lazily(owner.clone());
         let started = bootstrap::start(&store, &*clock, &prepared.secret_key, |_| Ok(())).await.unwrap();
@@ -87,6 +92,22 @@ impl World {
         let state = AppState::new(store, shared, started.keys, started.authority).unwrap();
         let router = pinhole::http::router(state.clone());
         Self { state, clock, router, owner, prepared }
+    }
+
+    /// Another world that is as this one is now. This one may have no connection open.
+    pub(crate) async fn copy(&self) -> Self {
+        let owner = self.prepared.copy_of(self.owner.get_database().unwrap()).await;
+        let state = AppState { store: Store::connect_lazily(owner.clone()), ..self.state.clone() };
+        let router = pinhole::http::router(state.clone());
+        Self { state, clock: Arc::clone(&self.clock), router, owner, prepared: self.prepared }
+    }
+
+    /// Ends the world and removes its database.
+    pub(crate) async fn remove(self) {
+        self.state.store.pool().close().await;
+        let mut admin = self.prepared.cluster.options("postgres").connect().await.unwrap();
+        let drop = format!("DROP DATABASE {} WITH (FORCE)", self.owner.get_database().unwrap());
+        admin.execute(sqlx::raw_sql(AssertSqlSafe(drop))).await.unwrap();
     }
 
     /// The API as a signed-in user: `root`, `root-operator` (provider), `acme-admin`, `acme-operator`, `globex-admin`,

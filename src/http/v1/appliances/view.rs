@@ -35,7 +35,7 @@ pub(in crate::http) struct Appliance {
 pub(in crate::http) struct State {
     /// Whether its gateway holds a control stream now.
     connected: bool,
-    /// When its gateway was last heard of; `null` is never.
+    /// When its gateway was last heard of, up to half a minute behind while it is connected; `null` is never.
     #[schema(required = true)]
     last_seen: Option<DateTime<Utc>>,
     /// What its gateway says it enforces.

@@ -1,10 +1,12 @@
 //! Copying the provider's objects to enterprises: the endpoint, by a macro for the same reason as in
 //! [`super::endpoints`], and how it is answered.
 
+use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::copying::{Copied, Failure, Outcome};
+use crate::http::layer::idempotency::Provisional;
 use crate::ids::{ObjectId, TenantId};
 
 /// What became of a copy, enterprise by enterprise.
@@ -61,6 +63,17 @@ impl From<Vec<Copied>> for ReportView {
     }
 }
 
+/// Answers with what became of copies. Where the database did not answer it is worth another try, with the same key, too.
+pub(in crate::http) fn report(copied: Vec<Copied>) -> Response {
+    let again = |copied: &Copied| matches!(copied.outcome, Outcome::Failed(Failure::Unavailable, _));
+    let provisional = copied.iter().any(again);
+    let mut response = axum::Json(ReportView::from(copied)).into_response();
+    if provisional {
+        response.extensions_mut().insert(Provisional);
+    }
+    response
+}
+
 impl From<Copied> for CopiedView {
     fn from(copied: Copied) -> Self {
         let (outcome, id, failure) = match copied.outcome {
@@ -103,7 +116,7 @@ enum CopyTargets {
 macro_rules! copy_endpoint {
     (kind: $kind:expr, tag: $tag:literal, one: $one:literal $(,)?) => {
         use crate::app::copying;
-        use crate::http::v1::objects::copying::{CopyInput, ReportView};
+        use crate::http::v1::objects::copying::{CopyInput, ReportView, report};
 
         /// The endpoint that copies one of the kind.
         pub(in crate::http) fn copy_routes() -> OpenApiRouter<AppState> {
@@ -120,10 +133,10 @@ macro_rules! copy_endpoint {
             ObjectPath(tenant, reference): ObjectPath,
             Write(finish): Write,
             JsonBody(document): JsonBody,
-        ) -> Result<axum::Json<ReportView>> {
+        ) -> Result<Response> {
             let scope = state.scope(&claims, &tenant).await?;
             let copied = copying::copy(&state, &claims, scope, $kind, &reference, &document, finish).await?;
-            Ok(axum::Json(ReportView::from(copied)))
+            Ok(report(copied))
         }
     };
 }
