@@ -100,6 +100,36 @@ async fn tcp_and_udp_are_translated_and_bulk_data_arrives_whole() {
     gateway.shutdown().await.unwrap();
 }
 
+/// Datagrams that leave one after the other may be written as one packet; the receiver must not see it.
+#[tokio::test(flavor = "multi_thread")]
+async fn bursts_of_datagrams_arrive_as_they_were_sent() {
+    const BURSTS: usize = 50;
+    const BURST: usize = 64;
+    let (net, run_dir) = (Net::new().unwrap(), Scratch::new().unwrap());
+    let gateway = start(&net, run_dir.path(), CONFIG).await;
+    let (client, server) = (net.client.udp("10.0.0.2:0").unwrap(), net.server.udp("203.0.113.2:0").unwrap());
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.connect(server.local_addr().unwrap()).unwrap();
+    let mut buffer = [0; 2_048];
+    for burst in 0..BURSTS {
+        // Equal sizes, and now and then another one: a shorter one ends a train, a longer one begins the next.
+        let datagram = |index: usize| -> Vec<u8> {
+            let size = if index % 11 == 10 { 1_400 } else { 64 };
+            (0..size).map(|at| ((burst * BURST + index) * 7 + at) as u8).collect()
+        };
+        for index in 0..BURST {
+            client.send(&datagram(index)).unwrap();
+        }
+        // All have arrived before there are more, so that no queue is ever full.
+        for index in 0..BURST {
+            let (length, from) = server.recv_from(&mut buffer).unwrap();
+            assert!(buffer[..length] == datagram(index), "burst {burst}, datagram {index}: {length} bytes");
+            assert_eq!(from.ip(), address(GATEWAY_OUTSIDE, 0).ip());
+        }
+    }
+    gateway.shutdown().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn icmp_errors_reach_the_socket_that_they_are_about() {
     let (net, run_dir) = (Net::new().unwrap(), Scratch::new().unwrap());

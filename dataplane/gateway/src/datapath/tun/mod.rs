@@ -104,6 +104,7 @@ impl TunDevice {
 #[derive(Debug)]
 pub struct TunQueue {
     file: File,
+    offloads: Offloads,
 }
 
 impl TunQueue {
@@ -120,15 +121,19 @@ impl TunQueue {
             Err(nix::Error::EBUSY) => return Err(TunError::Exists(name.to_owned())),
             Err(source) => return Err(TunError::Attach { name: name.to_owned(), source }),
         }
-        let mut outcome = Ok(());
+        let mut refused = nix::Error::EINVAL;
         for offloads in Offloads::CHOICES {
-            outcome = sys::tun_offloads(file.as_fd(), offloads.0);
-            if outcome.is_ok() {
-                break;
+            match sys::tun_offloads(file.as_fd(), offloads.0) {
+                Ok(()) => return Ok(Self { file, offloads }),
+                Err(errno) => refused = errno,
             }
         }
-        outcome.map_err(|source| TunError::Offload { name: name.to_owned(), source })?;
-        Ok(Self { file })
+        Err(TunError::Offload { name: name.to_owned(), source: refused })
+    }
+
+    /// Whether the kernel takes several UDP datagrams as one packet to be cut.
+    pub fn cuts_datagrams(&self) -> bool {
+        self.offloads.0 & Offloads::USO4 != 0
     }
 
     /// Reads one packet with its header into `buffer`; `None` when there is none.

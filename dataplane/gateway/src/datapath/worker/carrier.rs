@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use pinhole_dataplane::addr::Realm;
-use pinhole_dataplane::engine::{ChecksumState, Engine, Packet, Verdict};
+use pinhole_dataplane::engine::{BATCH, Engine, Packet, Verdict};
 use pinhole_dataplane::limits::Limits;
 use pinhole_dataplane::time::Timestamp;
 
@@ -14,14 +14,16 @@ use crate::datapath::QUEUES;
 use crate::datapath::delivery::{Delivery, HostDelivery};
 use crate::datapath::local::SocketTable;
 use crate::datapath::report::{self, Tally};
-use crate::datapath::tun::header::{Checksum, Gso, HEADER_BYTES, VirtioNetHeader};
+use crate::datapath::tun::header::{HEADER_BYTES, VirtioNetHeader};
 use crate::datapath::tun::{MAX_PACKET_BYTES, TunDevice, TunQueue};
 use crate::datapath::wake::Bell;
-use crate::datapath::worker::Command;
+use crate::datapath::worker::frame::{Frame, Left, Target};
+use crate::datapath::worker::{Command, train};
 use crate::events::EventSender;
 
-/// Packets that are taken from one queue before the others have their turn.
-const BATCH: usize = 64;
+/// Bytes that are taken from one queue before the others have their turn, and a packet more: large ones are written
+/// while they are near.
+const BATCH_BYTES: usize = 128 << 10;
 /// Files that one wait can report: every queue of both devices, and the bell.
 const FILES: usize = 2 * QUEUES + 1;
 
@@ -70,8 +72,10 @@ pub(super) struct Carrier {
     events_lost: u64,
     tally: Tally,
     started: Instant,
-    /// One packet behind its header, as the devices give and take it.
-    frame: Vec<u8>,
+    /// The packets under way.
+    frames: Vec<Frame>,
+    /// Several of them, as one.
+    joined: Vec<u8>,
 }
 
 impl Carrier {
@@ -90,7 +94,8 @@ impl Carrier {
             events_lost: 0,
             tally: Tally::default(),
             started: Instant::now(),
-            frame: vec![0; HEADER_BYTES + MAX_PACKET_BYTES],
+            frames: std::iter::repeat_with(Frame::new).take(BATCH).collect(),
+            joined: Vec::with_capacity(HEADER_BYTES + MAX_PACKET_BYTES),
         }
     }
 
@@ -190,42 +195,103 @@ impl Carrier {
         Next::Continue
     }
 
-    /// Carries what waits in one queue, at most [`BATCH`] packets.
+    /// Carries what waits in one queue, at most a batch of packets.
     fn serve(&mut self, realm: Realm, index: usize, events: EpollFlags) -> Result<(), Failure> {
         let device = self.device(realm).name();
         let lost = |source| Failure::DeviceLost { device, source };
         if events.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP) {
             return Err(lost(std::io::ErrorKind::NotConnected.into()));
         }
-        let now = self.now();
-        for _ in 0..BATCH {
-            let (from, to) = match realm {
-                Realm::Inside => (&self.inside, &self.outside),
-                Realm::Outside => (&self.outside, &self.inside),
-            };
-            // A packet leaves by the queue of the same place, so that the device steers the answers to that one.
-            let (Some(from), Some(to)) = (from.queues().get(index), to.queues().get(index)) else { break };
-            let Some(length) = from.read(&mut self.frame).map_err(lost)? else { break };
-            let Some(target) = judge(
-                &mut self.frame,
-                length,
-                realm,
-                now,
-                &mut self.engine,
-                &mut self.delivery,
-                &mut self.tally,
-            ) else {
-                self.send_own();
-                continue;
-            };
-            let (queue, frame) = match target {
-                Target::Onward(end) => (to, self.frame.get(..end)),
-                Target::Back(end) => (from, self.frame.get(..end)),
-            };
-            write(queue, frame.unwrap_or_default(), &mut self.tally);
-            self.send_own();
-        }
+        let count = self.read(realm, index).map_err(lost)?;
+        self.judge(count, realm);
+        self.write(count, realm, index);
+        self.send_own();
         Ok(())
+    }
+
+    /// Fills the frames from a queue; returns how many there are.
+    fn read(&mut self, realm: Realm, index: usize) -> std::io::Result<usize> {
+        let from = match realm {
+            Realm::Inside => &self.inside,
+            Realm::Outside => &self.outside,
+        };
+        let Some(queue) = from.queues().get(index) else { return Ok(0) };
+        let (mut count, mut bytes) = (0, 0);
+        while let Some(frame) = self.frames.get_mut(count).filter(|_| bytes < BATCH_BYTES) {
+            let Some(length) = queue.read(frame.room())? else { break };
+            bytes += length;
+            match frame.take(length) {
+                Ok(()) => count += 1,
+                Err(error) => {
+                    tracing::debug!(%error, "a packet's header from the device makes no sense");
+                    self.tally.bad_header = self.tally.bad_header.saturating_add(1);
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    /// Has the engine decide on the first `count` frames and readies them for writing.
+    fn judge(&mut self, count: usize, realm: Realm) {
+        let now = self.now();
+        let mut verdicts = [Verdict::Hold; BATCH];
+        let mut left = [Left::NOTHING; BATCH];
+        {
+            let mut frames = self.frames.iter_mut();
+            let mut packets: [Packet<'_>; BATCH] =
+                std::array::from_fn(|_| frames.next().map_or_else(|| Packet::new(&mut [], 0), Frame::lend));
+            let packets = packets.get_mut(..count).unwrap_or_default();
+            self.engine.process_batch(packets, realm, now, verdicts.get_mut(..count).unwrap_or_default());
+            for (packet, left) in packets.iter().zip(&mut left) {
+                *left = Left::from(packet);
+            }
+        }
+        for ((frame, verdict), left) in self.frames.iter_mut().zip(verdicts).zip(left).take(count) {
+            match verdict {
+                Verdict::Forward => frame.leave(left, Target::Onward),
+                Verdict::Hairpin => frame.leave(left, Target::Back),
+                Verdict::DeliverIfListening => {
+                    // As it came, header included.
+                    match self.delivery.decide(frame.packet(), now) {
+                        Delivery::Deliver => {
+                            self.tally.delivered = self.tally.delivered.saturating_add(1);
+                            frame.target = Target::Back;
+                        }
+                        Delivery::NotLocal | Delivery::Unwanted => self.engine.refuse_delivery(),
+                        Delivery::Limited => {
+                            self.tally.delivery_limited = self.tally.delivery_limited.saturating_add(1);
+                        }
+                    }
+                }
+                Verdict::Hold | Verdict::Drop(_) => {}
+            }
+        }
+    }
+
+    /// Writes the first `count` frames where they go.
+    fn write(&mut self, count: usize, realm: Realm, index: usize) {
+        let (from, to) = match realm {
+            Realm::Inside => (&self.inside, &self.outside),
+            Realm::Outside => (&self.outside, &self.inside),
+        };
+        // A packet leaves by the queue of the same place, so that the device steers the answers to that one.
+        let (Some(from), Some(to)) = (from.queues().get(index), to.queues().get(index)) else { return };
+        let mut rest = self.frames.get_mut(..count).unwrap_or_default();
+        while !rest.is_empty() {
+            let cars = if to.cuts_datagrams() { train::length(rest) } else { 1 };
+            let (leaving, after) = rest.split_at_mut(cars);
+            rest = after;
+            if let [frame] = leaving {
+                match frame.target {
+                    Target::Nowhere => {}
+                    Target::Onward => write(to, frame.encoded(), &mut self.tally),
+                    Target::Back => write(from, frame.encoded(), &mut self.tally),
+                }
+            } else {
+                train::join(leaving, &mut self.joined);
+                write(to, &self.joined, &mut self.tally);
+            }
+        }
     }
 
     /// Sends the packets that the engine itself has made.
@@ -249,81 +315,6 @@ impl Carrier {
         self.events.count_lost(lost.saturating_sub(self.events_lost));
         self.events_lost = lost;
     }
-}
-
-/// Where a frame goes, and where it ends in the buffer.
-enum Target {
-    /// To the other side.
-    Onward(usize),
-    /// Back to the side that it came from: to the host, or to another host there.
-    Back(usize),
-}
-
-/// Has the engine decide on the frame in `buffer` and readies it for writing; `None` when nothing is written.
-fn judge(
-    buffer: &mut [u8],
-    length: usize,
-    realm: Realm,
-    now: Timestamp,
-    engine: &mut Engine,
-    delivery: &mut HostDelivery<SocketTable>,
-    tally: &mut Tally,
-) -> Option<Target> {
-    let header = match VirtioNetHeader::decode(buffer.get(..length).unwrap_or_default()) {
-        Ok((header, _)) => header,
-        Err(error) => {
-            tracing::debug!(%error, "a packet's header from the device makes no sense");
-            tally.bad_header = tally.bad_header.saturating_add(1);
-            return None;
-        }
-    };
-    let (room, rest) = buffer.split_first_chunk_mut::<HEADER_BYTES>()?;
-    let mut packet = Packet::new(rest, length.saturating_sub(HEADER_BYTES));
-    packet.checksum = match header.checksum {
-        Checksum::Partial { .. } => ChecksumState::Partial,
-        Checksum::Unverified | Checksum::Verified => ChecksumState::Complete,
-    };
-    packet.segment_size = header.gso.map_or(0, |gso| gso.segment_size);
-    match engine.process(&mut packet, realm, now) {
-        verdict @ (Verdict::Forward | Verdict::Hairpin) => {
-            let end = HEADER_BYTES.saturating_add(packet.bytes().len());
-            *room = onward(header, &packet).encode();
-            Some(if verdict == Verdict::Forward { Target::Onward(end) } else { Target::Back(end) })
-        }
-        Verdict::DeliverIfListening => match delivery.decide(packet.bytes(), now) {
-            Delivery::Deliver => {
-                tally.delivered = tally.delivered.saturating_add(1);
-                // As it came, header included.
-                Some(Target::Back(HEADER_BYTES.saturating_add(packet.bytes().len())))
-            }
-            Delivery::NotLocal | Delivery::Unwanted => {
-                engine.refuse_delivery();
-                None
-            }
-            Delivery::Limited => {
-                tally.delivery_limited = tally.delivery_limited.saturating_add(1);
-                None
-            }
-        },
-        Verdict::Hold | Verdict::Drop(_) => None,
-    }
-}
-
-/// Returns the header of a packet as the engine has left it.
-fn onward(header: VirtioNetHeader, packet: &Packet<'_>) -> VirtioNetHeader {
-    let checksum = match (packet.checksum, header.checksum) {
-        (ChecksumState::Partial, partial @ Checksum::Partial { .. }) => partial,
-        (ChecksumState::Complete, Checksum::Verified) => Checksum::Verified,
-        (ChecksumState::Partial | ChecksumState::Complete, _) => Checksum::Unverified,
-    };
-    let length = u16::try_from(packet.bytes().len()).unwrap_or(u16::MAX);
-    let gso = header.gso.filter(|_| packet.segment_size > 0).map(|gso| Gso {
-        segment_size: packet.segment_size,
-        // A hint for the kernel, which must not be longer than the packet.
-        header_length: gso.header_length.min(length),
-        ..gso
-    });
-    VirtioNetHeader { checksum, gso }
 }
 
 fn write(queue: &TunQueue, frame: &[u8], tally: &mut Tally) {

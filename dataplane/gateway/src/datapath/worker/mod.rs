@@ -1,6 +1,8 @@
 //! The datapath's thread: reads packets, asks the engine, writes packets. Nothing it does waits for anybody.
 
 mod carrier;
+mod frame;
+mod train;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
