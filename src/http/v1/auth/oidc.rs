@@ -50,10 +50,10 @@ async fn start(State(state): State<AppState>, SignIn(challenge, target): SignIn)
 /// Takes a browser that the issuer sends back, and sends it on with a one-time code.
 #[utoipa::path(get, path = "/oidc/callback", tag = "auth", operation_id = "finish_sign_in", security(()),
     params(
-        ("state" = String, Query, description = "What `start` has sent the issuer", max_length = 4096, example = "af0ifjsldkj"),
-        ("code" = Option<String>, Query, description = "The issuer's code", max_length = 4096),
-        ("error" = Option<String>, Query, description = "Instead of a code, why there is none (RFC 6749, section 4.1.2.1)", max_length = 4096),
-        ("iss" = Option<String>, Query, description = "The issuer (RFC 9207)", max_length = 4096),
+        ("state" = String, Query, description = "What `start` has sent the issuer", example = "af0ifjsldkj"),
+        ("code" = Option<String>, Query, description = "The issuer's code"),
+        ("error" = Option<String>, Query, description = "Instead of a code, why there is none (RFC 6749, section 4.1.2.1)"),
+        ("iss" = Option<String>, Query, description = "The issuer (RFC 9207)"),
     ),
     responses((status = 303, description = "On, with a one-time code", headers(("Location" = String)))))]
 async fn callback(
