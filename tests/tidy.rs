@@ -27,7 +27,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
 
 /// Where siblings are blind to each other, and the modules that are for all of them.
 const BLIND: [(&str, &[&str]); 3] = [
-    ("store", &["tx", "error", "objects"]),
+    ("store", &["tx", "once", "error", "objects"]),
     ("app", &["scope", "objects", "permissions", "references", "compilation"]),
     ("http::v1", &["objects"]),
 ];

@@ -18,6 +18,17 @@ pub enum Ref<Id> {
     Name(Name),
 }
 
+impl<Id: Copy> Ref<Id> {
+    /// The id, or the name as it is compared: one of the two.
+    #[must_use]
+    pub fn split(&self) -> (Option<Id>, Option<String>) {
+        match self {
+            Self::Id(id) => (Some(*id), None),
+            Self::Name(name) => (None, Some(name.key())),
+        }
+    }
+}
+
 /// The name of an object by id or by name.
 pub type ObjectRef = Ref<ObjectId>;
 

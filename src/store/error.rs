@@ -3,13 +3,19 @@
 use sqlx::Error as SqlxError;
 use sqlx::error::DatabaseError;
 
-use crate::error::Error;
+use crate::domain::role::Role;
+use crate::error::{Error, Result};
 
 /// SQLSTATE classes and codes that pass by themselves: connection trouble, no resources, shutting down or
 /// starting up, lost to a deadlock or a lock that took too long, cancelled by a timeout, failed over to a standby, a
 /// database that is not made yet.
 const TRANSIENT: [&str; 10] =
     ["08", "53", "57P", "40001", "40P01", "55P03", "57014", "25006", "25P03", "3D000"];
+
+/// The role that a word from the database stands for.
+pub(super) fn known_role(word: &str) -> Result<Role> {
+    Role::parse(word).ok_or_else(|| Error::Internal(format!("there is no role {word}")))
+}
 
 impl From<SqlxError> for Error {
     fn from(error: SqlxError) -> Self {

@@ -74,20 +74,12 @@ impl TryFrom<TenantRow> for Tenant {
     }
 }
 
-/// The two ways to name a tenant, as parameters of a statement.
-pub(super) fn split(reference: &Ref<TenantId>) -> (Option<TenantId>, Option<String>) {
-    match reference {
-        Ref::Id(id) => (Some(*id), None),
-        Ref::Name(name) => (None, Some(name.key())),
-    }
-}
-
 /// Finds a tenant among those that the transaction sees.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn find(tx: &mut TenantTx, reference: &Ref<TenantId>) -> Result<Option<Tenant>> {
-    let (id, name) = split(reference);
+    let (id, name) = reference.split();
     let row: Option<TenantRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "SELECT {COLUMNS} FROM tenants t WHERE t.id = $1 OR t.name_key = $2"
     )))

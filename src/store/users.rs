@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use sqlx::{FromRow, Row as _};
 
 use super::Store;
-use super::error::violates;
+use super::error::{known_role, violates};
 use super::objects::like_pattern;
 use super::tenants::{self, TenantRow};
 use super::tx::{TenantTx, Visit};
@@ -102,7 +102,7 @@ pub enum Admission {
 pub async fn enter(store: &Store, visit: &Visit<'_>) -> Result<Admission> {
     let Visit { claims, tenant, now } = *visit;
     let mut tx = store.outer_tx(claims.tenant).await?;
-    let (id, name) = tenants::split(tenant);
+    let (id, name) = tenant.split();
     // Tells the audit who acts, too.
     let row: PgRow = sqlx::query(sqlx::AssertSqlSafe(format!(
         "SELECT e.username, e.role, {}, set_config('pinhole.actor',
@@ -132,11 +132,6 @@ pub async fn enter(store: &Store, visit: &Visit<'_>) -> Result<Admission> {
     let tenant = Tenant::try_from(TenantRow::from_row(&row)?)?;
     tx.entered(tenant.id);
     Ok(Admission::Entered(Box::new((tx, actor, tenant))))
-}
-
-/// The role that a word from the database stands for.
-pub(super) fn known_role(word: &str) -> Result<Role> {
-    Role::parse(word).ok_or_else(|| Error::Internal(format!("there is no role {word}")))
 }
 
 /// Lists the users of the tenant, of one kind.

@@ -18,8 +18,9 @@ use crate::domain::reference::{ObjectRef, Ref};
 use crate::domain::tenant::TenantKind;
 use crate::error::{Error, Named, Result};
 use crate::ids::{ObjectId, TenantId};
+use crate::store::Store;
+use crate::store::error::known_role;
 use crate::store::tx::Visit;
-use crate::store::{Store, tenants, users};
 
 const READ: &str = "SELECT * FROM read_object($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
@@ -53,7 +54,7 @@ pub struct Found {
 /// The database does not answer.
 pub async fn read(store: &Store, visit: &Visit<'_>, kind: Kind, reference: &ObjectRef) -> Result<Reading> {
     let Visit { claims, tenant, now } = *visit;
-    let (tenant, tenant_key) = tenants::split(tenant);
+    let (tenant, tenant_key) = tenant.split();
     let (object, object_key) = match reference {
         Ref::Id(id) => (Some(*id), None),
         Ref::Name(name) => (None, Some(name.key())),
@@ -83,7 +84,7 @@ pub async fn read(store: &Store, visit: &Visit<'_>, kind: Kind, reference: &Obje
 /// The caller's eyes. What the statement took the role's defaults to be decided what it left out, so it has to be what
 /// the matrix takes them to be.
 fn viewer(caller: &PgRow) -> Result<Viewer> {
-    let role = users::known_role(caller.try_get("role")?)?;
+    let role = known_role(caller.try_get("role")?)?;
     let parent: Option<TenantId> = caller.try_get("parent_id")?;
     let kind = if parent.is_none() { TenantKind::Provider } else { TenantKind::Enterprise };
     let mut report = Report::new();
