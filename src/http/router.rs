@@ -7,6 +7,8 @@ use axum::extract::MatchedPath;
 use axum::http::{Request, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -24,6 +26,8 @@ use crate::app::AppState;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bodies beyond this are cut off wherever they are read; the extractors answer for those beyond 1 MiB.
 const HARD_BODY_LIMIT: usize = 2 * super::extract::MAX_BODY_BYTES;
+/// Bodies below this are sent as they are, to clients that take gzip, too.
+const MIN_COMPRESSED_BYTES: u64 = 1_024;
 
 /// The controller's HTTP service.
 pub fn router(state: AppState) -> Router {
@@ -43,6 +47,7 @@ pub(super) fn through_layers(router: Router) -> Router {
         .layer(RequestBodyLimitLayer::new(HARD_BODY_LIMIT))
         .layer(CatchPanicLayer::custom(problem::of_panic))
         .layer(from_fn(problem::render))
+        .layer(CompressionLayer::new().compress_when(worth_compressing()))
         .layer(from_fn(security::defend))
         .layer(
             TraceLayer::new_for_http()
@@ -52,6 +57,11 @@ pub(super) fn through_layers(router: Router) -> Router {
         )
         .layer(from_fn(request_id::assign))
         .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION]))
+}
+
+/// Bodies that are shorter on the wire for it: not small ones, and no stream of events, which would wait for more.
+fn worth_compressing() -> impl Predicate {
+    SizeAbove::new(MIN_COMPRESSED_BYTES).and(NotForContentType::SSE)
 }
 
 /// The API's routes with their documentation.

@@ -7,6 +7,7 @@ mod appliances;
 mod audit;
 mod availability;
 mod compiled;
+mod compression;
 mod concurrency;
 mod conditional;
 mod copies;

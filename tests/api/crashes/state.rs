@@ -83,7 +83,12 @@ fn meaning(value: Value) -> Value {
             values.sort_by_key(Value::to_string);
             Value::Array(values)
         }
-        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, meaning(value))).collect(),
+        // Which transaction it was is the database's own count.
+        Value::Object(fields) => fields
+            .into_iter()
+            .filter(|(name, _)| name != "changed_by")
+            .map(|(name, value)| (name, meaning(value)))
+            .collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) => value,
     }
 }
