@@ -314,6 +314,15 @@ impl ControlStream {
         (left < right).then(|| (stream.seq(left), stream.seq(right)))
     }
 
+    /// Translates a sequence number that the *sender* of `direction` knows to what the receiver knows it as.
+    pub fn map_seq(&self, direction: Direction, seq: u32) -> u32 {
+        let stream = self.stream_ref(direction);
+        if !stream.is_open() {
+            return seq;
+        }
+        stream.seq(stream.to_received(stream.peek_sent(seq), Edge::End))
+    }
+
     /// Translates a sequence number that the *receiver* of `direction` saw back to what the sender sent, as
     /// needed for the segment that an ICMP error quotes.
     pub fn unmap_seq(&self, direction: Direction, seq: u32) -> u32 {

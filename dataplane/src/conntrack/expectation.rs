@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::ops::Bound;
 
 use crate::alg::{AlgProtocol, PinholeId};
 use crate::conntrack::SessionId;
@@ -32,6 +33,8 @@ pub struct Pinhole {
     pub master: SessionId,
     /// The control message's name.
     pub message: &'static str,
+    /// Bytes of the control stream before that message.
+    pub offset: u64,
     /// When it closes unused.
     pub deadline: Timestamp,
 }
@@ -59,6 +62,11 @@ impl Expectations {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
+    }
+
+    /// Whether a pinhole is open.
+    pub fn contains(&self, id: PinholeId) -> bool {
+        self.by_id.contains_key(&id)
     }
 
     /// Returns the name of the next pinhole; each is given out once.
@@ -120,6 +128,11 @@ impl Expectations {
     /// Returns when the next pinhole closes.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.by_deadline.first().map(|&(deadline, _)| deadline)
+    }
+
+    /// Visits the pinholes that opened after another, oldest first.
+    pub fn after(&self, id: PinholeId) -> impl Iterator<Item = &Pinhole> {
+        self.by_id.range((Bound::Excluded(id), Bound::Unbounded)).map(|(_, pinhole)| pinhole)
     }
 
     /// Visits every pinhole, oldest first.

@@ -12,7 +12,7 @@ pub mod tcp;
 pub mod timer;
 
 use index::Index;
-pub use session::{NewSession, Session, SessionId, State};
+pub use session::{NewSession, Progress, Session, SessionId, State};
 use timer::Wheel;
 
 /// Hashes tuples and endpoints under a secret, so that nobody can choose collisions: whoever does not know the secret
@@ -216,12 +216,24 @@ impl Table {
         None
     }
 
-    /// Visits every session, in the order of their places.
-    pub fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
-        (0_u32..)
-            .zip(&self.sessions)
+    /// Returns the number of places, free ones included.
+    pub fn places(&self) -> u32 {
+        u32::try_from(self.sessions.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Visits the sessions at `count` places from `first` on.
+    pub fn range(&self, first: u32, count: u32) -> impl Iterator<Item = (SessionId, &Session)> {
+        let start = usize::try_from(first).unwrap_or(usize::MAX);
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        (first..=u32::MAX)
+            .zip(self.sessions.iter().skip(start).take(count))
             .filter(|(_, session)| !session.is_free())
             .map(|(slot, session)| (SessionId { slot, generation: session.generation }, session))
+    }
+
+    /// Visits every session, in the order of their places.
+    pub fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
+        self.range(0, self.places())
     }
 
     #[inline]

@@ -17,6 +17,63 @@ pub struct SessionId {
     pub(crate) generation: u32,
 }
 
+impl SessionId {
+    /// Returns the place, and how often it was used before.
+    pub const fn parts(self) -> (u32, u32) {
+        (self.slot, self.generation)
+    }
+
+    /// Names the session that [`Self::parts`] were of; when it is gone, the name finds nothing.
+    pub const fn from_parts(slot: u32, generation: u32) -> Self {
+        Self { slot, generation }
+    }
+}
+
+/// How far a session has come, for people.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Progress {
+    /// UDP or ICMP echo: the responder has not answered.
+    Unreplied,
+    /// UDP or ICMP echo: it has.
+    Replied,
+    /// TCP: the originator's SYN was seen.
+    SynSent,
+    /// TCP: both SYNs were seen.
+    SynReceived,
+    /// TCP: data may flow both ways.
+    Established,
+    /// TCP: one side has sent its FIN.
+    Closing,
+    /// TCP: it is over, and the place is kept for stragglers.
+    Closed,
+}
+
+impl Progress {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::Unreplied,
+        Self::Replied,
+        Self::SynSent,
+        Self::SynReceived,
+        Self::Established,
+        Self::Closing,
+        Self::Closed,
+    ];
+
+    /// Returns the name in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unreplied => "unreplied",
+            Self::Replied => "replied",
+            Self::SynSent => "syn_sent",
+            Self::SynReceived => "syn_received",
+            Self::Established => "established",
+            Self::Closing => "closing",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 /// What a session starts as.
 #[derive(Clone, Copy, Debug)]
 pub struct NewSession {
@@ -272,6 +329,19 @@ impl Session {
     pub(crate) fn set_replied(&mut self) {
         if self.phase == Phase::Unreplied {
             self.phase = Phase::Replied;
+        }
+    }
+
+    /// Returns how far the session has come.
+    pub const fn progress(&self) -> Progress {
+        match self.phase {
+            Phase::Free | Phase::Unreplied => Progress::Unreplied,
+            Phase::Replied => Progress::Replied,
+            Phase::Tcp(TcpState::SynSent) => Progress::SynSent,
+            Phase::Tcp(TcpState::SynReceived) => Progress::SynReceived,
+            Phase::Tcp(TcpState::Established) => Progress::Established,
+            Phase::Tcp(TcpState::Closing) => Progress::Closing,
+            Phase::Tcp(TcpState::Closed) => Progress::Closed,
         }
     }
 

@@ -93,6 +93,19 @@ impl Tcp {
         self.state
     }
 
+    /// Returns the numbers that the receiver of `direction` may expect next, in the sequence space of that direction's
+    /// sender: what it acknowledged last, and what follows everything sent. Those that were never seen are left out.
+    pub fn expected(&self, direction: Direction) -> impl Iterator<Item = u32> + use<> {
+        let Senders { original, reply } = self.senders;
+        let (sender, receiver) = match direction {
+            Direction::Original => (original, reply),
+            Direction::Reply => (reply, original),
+        };
+        let acknowledged = receiver.acked.then_some(receiver.ack);
+        let end = sender.sent.then_some(sender.end).filter(|end| acknowledged != Some(*end));
+        acknowledged.into_iter().chain(end)
+    }
+
     fn sender(&mut self, direction: Direction) -> &mut Sender {
         match direction {
             Direction::Original => &mut self.senders.original,

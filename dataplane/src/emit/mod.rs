@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use crate::alg::control::CraftedSegment;
 use crate::engine::{ChecksumState, Packet};
 use crate::parse::{Parsed, Quoted};
-use crate::tuple::{Key, Protocol, Tuple};
+use crate::tuple::{Direction, Key, Protocol, Tuple};
 use crate::wire::checksum::{self, Delta};
 use crate::wire::{self, ipv4, set_u8, set_u16, set_u32, set_word, tcp, u16_at};
 
@@ -202,6 +202,20 @@ pub fn tcp_checksum_is_right(packet: &Packet<'_>, parsed: &Parsed) -> bool {
 
 /// Builds a whole packet of a segment that a control stream sends itself.
 pub fn craft_tcp(tuple: &Tuple, segment: &CraftedSegment) -> Vec<u8> {
+    let push = if segment.payload.is_empty() { 0 } else { tcp::PSH };
+    let fin = if segment.fin { tcp::FIN } else { 0 };
+    craft(tuple, segment, tcp::ACK_FLAG | push | fin)
+}
+
+/// Builds a packet that ends a connection, as if its other end had given it up (RFC 9293, section 3.5.2).
+pub fn craft_reset(tuple: &Tuple, direction: Direction, seq: u32) -> Vec<u8> {
+    let (window, fin) = (0, false);
+    let segment =
+        CraftedSegment { direction, seq, ack: 0, window, fin, timestamps: None, payload: Vec::new() };
+    craft(tuple, &segment, tcp::RST)
+}
+
+fn craft(tuple: &Tuple, segment: &CraftedSegment, flags: u8) -> Vec<u8> {
     const TTL: u8 = 64;
     const TIMESTAMPS_LENGTH: usize = 12;
     let options = if segment.timestamps.is_some() { TIMESTAMPS_LENGTH } else { 0 };
@@ -219,9 +233,7 @@ pub fn craft_tcp(tuple: &Tuple, segment: &CraftedSegment) -> Vec<u8> {
     set_u32(&mut bytes, at + tcp::SEQ, segment.seq);
     set_u32(&mut bytes, at + tcp::ACK, segment.ack);
     set_u8(&mut bytes, at + tcp::DATA_OFFSET, u8::try_from(header / 4 * 16).unwrap_or(0));
-    let push = if segment.payload.is_empty() { 0 } else { tcp::PSH };
-    let fin = if segment.fin { tcp::FIN } else { 0 };
-    set_u8(&mut bytes, at + tcp::FLAGS, tcp::ACK_FLAG | push | fin);
+    set_u8(&mut bytes, at + tcp::FLAGS, flags);
     set_u16(&mut bytes, at + tcp::WINDOW, segment.window);
     if let Some(timestamps) = segment.timestamps {
         // NOP, NOP, kind 8, length 10 (RFC 7323, appendix A).

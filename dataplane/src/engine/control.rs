@@ -78,6 +78,11 @@ impl Controls {
         }
     }
 
+    /// Returns the ALG that follows a session by this slot.
+    pub(super) fn protocol(&self, slot: u32) -> Option<AlgProtocol> {
+        self.at(slot).map(|control| control.protocol)
+    }
+
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         self.deadlines.first().map(|&(deadline, _)| deadline)
     }

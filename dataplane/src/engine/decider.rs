@@ -72,6 +72,7 @@ impl Decider<'_> {
             mapping,
             master: self.master,
             message: request.message,
+            offset: request.offset,
             deadline: self.now.saturating_add(request.lifetime),
         };
         if let Some(replaced) = self.expectations.insert(pinhole) {

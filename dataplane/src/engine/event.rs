@@ -80,11 +80,22 @@ pub enum Event {
     PortBlockAllocated(PortBlock),
     /// A subscriber gave a block of ports back.
     PortBlockReleased(PortBlock),
-    /// A new configuration ended a session.
-    SessionEndedByPolicy {
+    /// A session was ended before its time.
+    SessionEnded {
         /// The session as its originator sees it.
         session: Tuple,
+        /// Why.
+        reason: EndReason,
     },
+}
+
+/// Why a session was ended before its time.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum EndReason {
+    /// A new configuration no longer allows it.
+    Policy,
+    /// An administrator ended it.
+    Killed,
 }
 
 /// Events that wait to be fetched, bounded.

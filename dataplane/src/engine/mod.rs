@@ -1,6 +1,6 @@
 //! The engine: packet and time in, verdict and rewritten packet out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,7 @@ mod decider;
 mod drop_reason;
 mod event;
 mod hairpin;
+mod live;
 mod open;
 mod packet;
 mod process;
@@ -33,7 +34,8 @@ mod stats;
 
 pub use batch::BATCH;
 pub use drop_reason::DropReason;
-pub use event::Event;
+pub use event::{EndReason, Event};
+pub use live::{Announcement, Kill};
 pub use packet::{ChecksumState, Packet, Transmit};
 pub use stats::Stats;
 
@@ -63,6 +65,8 @@ pub struct Engine {
     nat: Nat,
     expectations: Expectations,
     controls: Controls,
+    /// The control messages that announced sessions, while these last.
+    announcements: BTreeMap<SessionId, Announcement>,
     rng: Rng,
     events: Events,
     transmits: VecDeque<Transmit>,
@@ -92,6 +96,7 @@ impl Engine {
             ),
             expectations: Expectations::default(),
             controls: Controls::default(),
+            announcements: BTreeMap::new(),
             rng: Rng::new(seed),
             events: Events::new(limits.events),
             transmits: VecDeque::new(),
@@ -112,7 +117,8 @@ impl Engine {
             .collect();
         for id in gone {
             if let Some(session) = self.table.session(id) {
-                self.events.push(Event::SessionEndedByPolicy { session: session.tuple(Direction::Original) });
+                let session = session.tuple(Direction::Original);
+                self.events.push(Event::SessionEnded { session, reason: EndReason::Policy });
             }
             self.end_session(id, CloseReason::Policy);
         }
@@ -251,6 +257,9 @@ impl Engine {
         self.nat.release(session.mapping());
         if let Some(slot) = session.control() {
             self.controls.remove(slot);
+        }
+        if session.master().is_some() {
+            self.announcements.remove(&id);
         }
         self.close_pinholes_of(id, reason);
         self.stats.sessions_ended += 1;

@@ -10,7 +10,7 @@ use crate::conntrack::tcp::Tcp;
 use crate::conntrack::{Session, SessionId, State};
 use crate::engine::context::{Context, Way};
 use crate::engine::process::Opening;
-use crate::engine::{DropReason, Engine, closed_event};
+use crate::engine::{Announcement, DropReason, Engine, closed_event};
 use crate::firewall;
 use crate::nat::{MappingId, NatError, SubscriberLimit};
 use crate::tuple::{Direction, Protocol, Tuple};
@@ -94,6 +94,8 @@ impl Engine {
                 // The session holds the mapping on its own, so that a failure leaves the pinhole as it was.
                 self.nat.hold(pinhole.mapping);
                 let id = self.open_inwards(context, tuple, state, pinhole.mapping, Some(pinhole.master))?;
+                let announced = Announcement { alg: pinhole.alg, message: pinhole.message };
+                self.announcements.insert(id, announced);
                 self.expectations.remove(pinhole.id);
                 self.nat.release(pinhole.mapping);
                 self.events.push(closed_event(&pinhole, CloseReason::Used));

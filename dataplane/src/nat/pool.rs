@@ -68,6 +68,10 @@ impl Pool {
         self.addresses.get(at).copied()
     }
 
+    pub(super) fn outside(&self, address: Ipv4Addr) -> Option<&Outside> {
+        self.entries.get(self.addresses.binary_search(&address).ok()?)
+    }
+
     pub(super) fn outside_mut(&mut self, address: Ipv4Addr) -> Option<&mut Outside> {
         let at = self.addresses.binary_search(&address).ok()?;
         self.entries.get_mut(at)

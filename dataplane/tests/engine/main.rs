@@ -3,6 +3,7 @@
 
 mod batch;
 mod ftp;
+mod live;
 mod network;
 mod packets;
 mod translation;

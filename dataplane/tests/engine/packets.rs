@@ -142,3 +142,8 @@ pub(crate) fn sequence(packet: &[u8]) -> (u32, u32) {
     let word = |at: usize| u32::from_be_bytes(packet[transport + at..transport + at + 4].try_into().unwrap());
     (word(4), word(8))
 }
+
+/// Reads a TCP packet's flags.
+pub(crate) fn flags(packet: &[u8]) -> u8 {
+    packet[usize::from(packet[0] & 15) * 4 + 13]
+}

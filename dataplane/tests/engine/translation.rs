@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pinhole_dataplane::addr::Realm;
 use pinhole_dataplane::config::{PortRange, Snapshot};
-use pinhole_dataplane::engine::{DropReason, Event, Packet, Verdict};
+use pinhole_dataplane::engine::{DropReason, EndReason, Event, Packet, Verdict};
 use pinhole_dataplane::limits::Limits;
 use proptest::prelude::*;
 
@@ -205,7 +205,10 @@ fn a_config_change_ends_only_what_it_no_longer_allows() {
     moved.inside_prefixes = vec!["10.1.0.0/24".parse().unwrap()];
     network.engine.apply(Arc::new(Snapshot::new(moved).unwrap()), network.now);
     assert_eq!(network.engine.session_count(), 0);
-    assert!(matches!(network.engine.poll_event(), Some(Event::SessionEndedByPolicy { .. })));
+    assert!(matches!(
+        network.engine.poll_event(),
+        Some(Event::SessionEnded { reason: EndReason::Policy, .. })
+    ));
 }
 
 #[test]

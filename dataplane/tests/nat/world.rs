@@ -87,7 +87,7 @@ impl Network {
                 | Event::AlgOpaque { .. }
                 | Event::PinholeOpened { .. }
                 | Event::PinholeClosed { .. }
-                | Event::SessionEndedByPolicy { .. } => None,
+                | Event::SessionEnded { .. } => None,
             })
             .collect()
     }

@@ -135,6 +135,11 @@ impl Stream {
         self.unwrap(seq, self.newest_received)
     }
 
+    /// Returns the sent position of a sequence number without taking note of it.
+    pub(super) fn peek_sent(&self, seq: u32) -> Position {
+        self.unwrap(seq, self.newest_sent)
+    }
+
     fn unwrap(&self, seq: u32, near: Position) -> Position {
         let expected = self.seq(near);
         near + Position::from(seq.wrapping_sub(expected).cast_signed())
