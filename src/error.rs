@@ -3,6 +3,7 @@
 //! What a caller may read stands in the public variants; [`Error::Unavailable`] and [`Error::Internal`] carry text
 //! for the log only.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::domain::input::FieldError;
@@ -81,6 +82,9 @@ pub enum Error {
     /// The same request, with its idempotency key, is under way.
     #[error("the same request is under way")]
     KeyInUse,
+    /// The gateway of an appliance gives no answer.
+    #[error("appliance: {0}")]
+    Appliance(#[from] ApplianceFault),
     /// Too much at once; the same request may succeed later.
     #[error("too many requests")]
     TooMany,
@@ -127,6 +131,29 @@ pub enum SignInFailure {
     /// suspended or is not there. The reasons are not told apart.
     #[error("the issuer knows you, and this installation has no place for you; ask an administrator")]
     NotGranted,
+}
+
+/// Why the gateway of an appliance gives no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
+pub enum ApplianceFault {
+    /// It is not connected to any replica, or was not for the whole time.
+    #[error("no gateway of the appliance is connected")]
+    NotConnected,
+    /// It did not answer in time.
+    #[error("the gateway did not answer in time")]
+    Silent,
+    /// It has not answered many earlier questions yet.
+    #[error("the gateway has many questions to answer already")]
+    Busy,
+    /// It is older than the question.
+    #[error("the gateway's version cannot be asked this")]
+    Unable,
+    /// It says that the question makes no sense; the text is its reason.
+    #[error("the gateway refuses: {0}")]
+    Refused(String),
+    /// What it answered is no answer to the question.
+    #[error("what the gateway answered makes no sense")]
+    Nonsense,
 }
 
 /// Why the token endpoint gives no token, RFC 6749 section 5.2.

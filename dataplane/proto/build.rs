@@ -2,7 +2,8 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = "proto";
-    let files = ["proto/pinhole/v1/config.proto", "proto/pinhole/v1/control.proto"];
+    let files =
+        ["proto/pinhole/v1/config.proto", "proto/pinhole/v1/control.proto", "proto/pinhole/v1/live.proto"];
     for file in files {
         println!("cargo:rerun-if-changed={file}");
     }

@@ -1,4 +1,4 @@
-//! Appliances: how their gateways get in, and what those tell of their traffic.
+//! Appliances: how their gateways get in, and how they are put out.
 
 use super::AppState;
 use super::objects::find;
@@ -12,8 +12,6 @@ use crate::domain::reference::ObjectRef;
 use crate::error::Result;
 use crate::store::tx::Finish;
 use crate::store::{appliances as store, publications};
-
-pub use crate::push::{CounterReading, Counters, Event, EventKind, EventPage, Flow, PortBlock};
 
 /// Where the command that is answered expects the token and keeps what it has to remember.
 const TOKEN_FILE: &str = "/etc/pinhole-gateway/join-token";
@@ -69,34 +67,4 @@ pub async fn revoke(state: &AppState, mut scope: Scope, appliance: &ObjectRef, f
     tracing::info!(appliance.id = %appliance.id, "the certificates of a gateway are revoked");
     state.signals.everything();
     Ok(())
-}
-
-/// Reads the events of an appliance after a number, as far as this replica has heard of them.
-///
-/// # Errors
-/// [`crate::error::Error::NotFound`].
-pub async fn events(
-    state: &AppState,
-    mut scope: Scope,
-    appliance: &ObjectRef,
-    after: Option<u64>,
-    limit: usize,
-) -> Result<EventPage> {
-    let appliance = find(&mut scope, Kind::Appliance, appliance).await?;
-    scope.tx.finish(Finish::Commit).await?;
-    Ok(state.gateways.events(appliance.id, after, limit))
-}
-
-/// Reads the last counters of an appliance, if this replica has heard any.
-///
-/// # Errors
-/// [`crate::error::Error::NotFound`].
-pub async fn counters(
-    state: &AppState,
-    mut scope: Scope,
-    appliance: &ObjectRef,
-) -> Result<Option<CounterReading>> {
-    let appliance = find(&mut scope, Kind::Appliance, appliance).await?;
-    scope.tx.finish(Finish::Commit).await?;
-    Ok(state.gateways.counters(appliance.id))
 }

@@ -264,6 +264,7 @@ fn failure(error: Error) -> Result<Outcome> {
         | Error::Throttled { .. }
         | Error::PreconditionRequired
         | Error::Stale { .. }
+        | Error::Appliance(_)
         | Error::TooMany
         | Error::Internal(_)) => return Err(error),
     };

@@ -13,6 +13,7 @@ pub mod embedded;
 pub mod idempotency;
 pub mod inspection;
 pub mod keys;
+pub mod live;
 pub mod objects;
 pub mod permission_defaults;
 pub mod permissions;
@@ -37,6 +38,7 @@ use crate::access::token::SigningKeys;
 use crate::clock::SharedClock;
 use crate::error::Result;
 use crate::oidc::RelyingParty;
+use crate::push::live::Inquirer;
 use crate::push::{Registry, Signals};
 use crate::store::Store;
 
@@ -62,6 +64,8 @@ pub struct AppState {
     pub watchers: Arc<Semaphore>,
     /// The gateways that are connected to this replica, and what they told.
     pub gateways: Registry,
+    /// Asks gateways what they do, whichever replica they are connected to.
+    pub inquirer: Inquirer,
     /// The URL at which gateways reach this controller, as an administrator is told it.
     pub gateway_url: Arc<str>,
     /// The proxies whose word is taken for where a request comes from.
@@ -80,15 +84,18 @@ impl AppState {
     pub fn new(store: Store, clock: SharedClock, keys: SigningKeys, authority: Authority) -> Result<Self> {
         let passwords = PasswordHasher::new()?;
         let gateway_url = DEFAULT_GATEWAY_URL.into();
+        let (signals, gateways) = (Signals::default(), Registry::default());
+        let inquirer = Inquirer::new(store.clone(), gateways.clone(), signals.clone());
         Ok(Self {
             store,
             clock,
             keys,
             authority,
             passwords,
-            signals: Signals::default(),
+            signals,
             watchers: Arc::new(publications::places()),
-            gateways: Registry::default(),
+            gateways,
+            inquirer,
             gateway_url,
             trusted_proxies: Arc::new([]),
             oidc: None,

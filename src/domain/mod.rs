@@ -9,6 +9,7 @@ pub mod flow;
 pub mod idempotency;
 pub mod input;
 pub mod kind;
+pub mod live;
 pub mod merge_patch;
 pub mod name;
 pub mod nat;

@@ -100,12 +100,14 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
 /// Adds what follows from an operation's path and method: path parameters, conditions, problems.
 fn describe(path: &str, method: Method, operation: &mut Operation) {
     let signed_in = operation.security.is_none();
-    let object =
-        path.ends_with('}') || path.ends_with("/permissions") || path.ends_with("/permission-defaults");
+    let live = ["/sessions", "/pinholes", "/mappings"].iter().any(|what| path.contains(what))
+        && path.contains("/appliances/");
+    let object = !live
+        && (path.ends_with('}') || path.ends_with("/permissions") || path.ends_with("/permission-defaults"));
     let actions = ["/attach", "/detach", "/suspend", "/resume"];
     let attachment = actions.iter().any(|action| path.ends_with(action));
     let user = path.contains("/users") || path.contains("/service-accounts");
-    let session = path.contains("/sessions");
+    let session = path.contains("/sessions") && !live;
     let publication = path.contains("/publications");
     let restoring = path.ends_with("/restore");
     let conditional = (object && method != Method::Get && (!user || method == Method::Patch) && !session)
@@ -119,6 +121,9 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
     if path.contains("{id}") {
         let detail = if publication || session { "By id" } else { "By id, or by name as `name:example`" };
         parameters.push(parameter("id", ParameterIn::Path, true, detail));
+    }
+    if path.contains("{live}") {
+        parameters.push(parameter("live", ParameterIn::Path, true, "By the id that the list shows"));
     }
     if path.contains("{version}") {
         parameters.push(parameter("version", ParameterIn::Path, true, "The number of a version"));
@@ -163,7 +168,7 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
     if path.ends_with("/oidc/callback") {
         respond(operation, "403", "The issuer's person has no place here");
     }
-    if matches!(method, Method::Post | Method::Put | Method::Patch | Method::Delete) && signed_in {
+    if matches!(method, Method::Post | Method::Put | Method::Patch | Method::Delete) && signed_in && !live {
         if path.ends_with("/cancel") {
             respond(
                 operation,
@@ -200,7 +205,16 @@ fn describe(path: &str, method: Method, operation: &mut Operation) {
         respond(operation, "429", "Too many requests, or too much at once; see Retry-After");
     }
     respond(operation, "500", "An error of the server");
-    let what = if path.contains("/oidc") { "The database or the issuer" } else { "The database" };
+    let asked = live || path.ends_with("/events") && !publication || path.ends_with("/counters");
+    if live {
+        respond(operation, "409", "No gateway of the appliance is connected, or it is too old to be asked");
+        respond(operation, "502", "The gateway refuses, or its answer makes no sense");
+    }
+    let what = match (path.contains("/oidc"), asked) {
+        (true, _) => "The database or the issuer",
+        (false, true) => "The database or the gateway",
+        (false, false) => "The database",
+    };
     respond(operation, "503", &format!("{what} does not answer; see Retry-After"));
 }
 
@@ -220,6 +234,7 @@ fn parameter(name: &str, place: ParameterIn, required: bool, description: &str) 
         "Idempotency-Key" => (Some("^[!#-~]{1,255}$"), "8e03978e-40d5-43dd-bc93-6894a57f9324"),
         "tenant" => (None, "acme"),
         "version" => (None, "1"),
+        "live" => (Some("^[0-9A-Za-z-]{1,64}$"), "5f0c9a31-2a-1"),
         _ => (None, "name:example"),
     };
     let string = || ObjectBuilder::new().schema_type(Type::String);

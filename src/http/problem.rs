@@ -10,7 +10,7 @@ use super::docs::{POLICY, escape};
 use super::etag;
 use super::v1::NamedView;
 use crate::domain::input::FieldError;
-use crate::error::{Error, GrantRefusal, SignInFailure, Unauthenticated};
+use crate::error::{ApplianceFault, Error, GrantRefusal, SignInFailure, Unauthenticated};
 
 /// When a caller that was turned away for want of room or of a database may come back.
 const RETRY_AFTER_S: &str = "2";
@@ -215,6 +215,27 @@ impl Problem {
         }
     }
 
+    fn appliance(fault: ApplianceFault) -> Self {
+        let detail = fault.to_string();
+        match fault {
+            ApplianceFault::NotConnected => {
+                Self::new(StatusCode::CONFLICT, "appliance-not-connected", "Not connected", detail)
+            }
+            ApplianceFault::Unable => {
+                Self::new(StatusCode::CONFLICT, "appliance-unable", "Too old a gateway", detail)
+            }
+            ApplianceFault::Silent | ApplianceFault::Busy => {
+                let title = "The gateway does not answer";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "appliance-silent", title, detail)
+                    .header(header::RETRY_AFTER, RETRY_AFTER_S)
+            }
+            ApplianceFault::Refused(_) | ApplianceFault::Nonsense => {
+                let title = "The gateway's answer is of no use";
+                Self::new(StatusCode::BAD_GATEWAY, "appliance-answer", title, detail)
+            }
+        }
+    }
+
     fn unauthenticated(why: Unauthenticated) -> Self {
         // RFC 6750 section 3: without a token there is no error to name.
         let challenge = match why {
@@ -262,6 +283,7 @@ impl From<Error> for Problem {
                 problem.0.internal = Some(text);
                 problem
             }
+            Error::Appliance(fault) => Self::appliance(fault),
             Error::Forbidden(detail) => Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail),
             Error::NotFound => {
                 let detail = "there is nothing here, or nothing that you can see";

@@ -81,7 +81,8 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
             v1::appliances::routes()
                 .merge(v1::appliances::joining_routes())
                 .merge(v1::appliances::traffic_routes())
-                .merge(v1::appliances::inspection_routes()),
+                .merge(v1::appliances::inspection_routes())
+                .merge(v1::appliances::live_routes()),
         )
         .nest("/audit", v1::audit::routes())
         .nest("/permission-defaults", v1::permission_defaults::routes())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::DateTime;
 use pinhole_proto::v1;
+use serde::{Deserialize, Serialize};
 
 use super::limits;
 use super::text::clean;
@@ -11,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::domain::alg_protocol::AlgProtocol;
 
 /// An event of a gateway.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Grows by one with each event of the appliance, lost ones included.
     pub sequence: u64,
@@ -21,8 +22,8 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// A control session as the inside host sees it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A session as its originator sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
     /// The transport.
     pub protocol: String,
@@ -33,7 +34,7 @@ pub struct Flow {
 }
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are the contract's, whose file documents them")]
 pub enum EventKind {
     /// A control message was rewritten.
@@ -59,10 +60,12 @@ pub enum EventKind {
     PortBlockAllocated(PortBlock),
     /// A subscriber gave a block of ports back.
     PortBlockReleased(PortBlock),
+    /// A session was ended before its time.
+    SessionEnded { session: Flow, reason: String },
 }
 
 /// A block of ports, of every protocol, and whose it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortBlock {
     /// The inside address.
     pub subscriber: String,
@@ -73,7 +76,7 @@ pub struct PortBlock {
 }
 
 /// Counters of a gateway.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Sessions now.
     pub sessions: u64,
@@ -131,6 +134,9 @@ pub(super) fn parse(event: v1::Event, received: Timestamp) -> Option<(Timestamp,
         },
         Message::PortBlockAllocated(block) => EventKind::PortBlockAllocated(port_block(&block)),
         Message::PortBlockReleased(block) => EventKind::PortBlockReleased(port_block(&block)),
+        Message::SessionEnded(event) => {
+            EventKind::SessionEnded { session: flow(event.session), reason: text(&event.reason) }
+        }
     };
     Some((at, kind))
 }
@@ -150,7 +156,8 @@ pub(super) fn counters(counters: v1::Counters) -> Counters {
     }
 }
 
-fn protocol(protocol: v1::AlgProtocol) -> Option<AlgProtocol> {
+/// Reads the ALG of a message; `None` for none, and for one that this program does not know.
+pub(super) fn protocol(protocol: v1::AlgProtocol) -> Option<AlgProtocol> {
     match protocol {
         v1::AlgProtocol::Unspecified => None,
         v1::AlgProtocol::Ftp => Some(AlgProtocol::Ftp),

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use pinhole_proto::v1;
+use serde::{Deserialize, Serialize};
 
 use super::event::{self, Counters, Event};
 use super::limits;
@@ -14,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::ids::ObjectId;
 
 /// Some events of an appliance.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventPage {
     /// The events, oldest first.
     pub events: Vec<Event>,
@@ -25,7 +26,7 @@ pub struct EventPage {
 }
 
 /// Counters, and when they were received.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CounterReading {
     /// When.
     pub at: Timestamp,

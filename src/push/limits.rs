@@ -76,3 +76,14 @@ pub(super) const LEAST_LEASE: Duration = Duration::from_secs(5);
 pub(super) const LISTEN_PAUSE: Duration = Duration::from_secs(1);
 /// How long streams may take to end with the controller.
 pub(super) const END_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long whoever asks a gateway something waits, wherever its stream is.
+pub(super) const INQUIRY_PATIENCE: Duration = Duration::from_secs(5);
+/// Questions that one gateway may have to answer at a time.
+pub(super) const MAX_INQUIRIES: usize = 16;
+/// Questions on their way to a stream, beyond those.
+pub(super) const INQUIRY_QUEUE: usize = 4;
+/// Those who wait for an answer at a time, and other replicas' questions that are being answered.
+pub(super) const MAX_INQUIRERS: usize = 64;
+/// How often whoever waits for another replica looks though nothing was heard.
+pub(super) const ANSWER_LOOK: Duration = Duration::from_millis(500);

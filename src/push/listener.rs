@@ -34,10 +34,14 @@ async fn listen(store: &Store, signals: &Signals, told: &mut bool) -> Result<Inf
         match notice {
             Notice::Push => signals.deliveries(),
             Notice::Publications => signals.publications(),
+            Notice::Inquiries => signals.inquiries(),
+            Notice::Answers => signals.answered(),
             Notice::Anything => {
                 signals.deliveries();
                 signals.everything();
                 signals.publications();
+                signals.inquiries();
+                signals.answered();
             }
         }
         notice = notices.next().await?;

@@ -24,12 +24,17 @@ pub(super) enum Violation {
     Running,
 }
 
+/// The capability of a gateway that can be asked.
+const LIVE: &str = "live";
+
 /// A gateway's first message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Hello {
     pub(super) software_version: String,
     pub(super) instance: String,
     pub(super) running: Option<Running>,
+    /// Whether it can be asked what it does now.
+    pub(super) live: bool,
 }
 
 impl Hello {
@@ -46,6 +51,7 @@ impl Hello {
             software_version: clean(&hello.software_version, limits::MAX_NAME_CHARS),
             instance,
             running: running(hello.running)?,
+            live: hello.capabilities.iter().any(|capability| capability == LIVE),
         })
     }
 }
@@ -73,7 +79,7 @@ mod tests {
             software_version: "1.2.3\0".to_owned(),
             instance_id: instance.to_owned(),
             running,
-            capabilities: Vec::new(),
+            capabilities: vec!["nat44".to_owned(), "live".to_owned()],
         };
         v1::GatewayMessage { message: Some(v1::gateway_message::Message::Hello(hello)) }
     }
@@ -87,6 +93,7 @@ mod tests {
         };
         let good = Hello::parse(hello("i1", Some(config(&revision.to_string(), 32)))).unwrap();
         assert_eq!((good.software_version.as_str(), good.instance.as_str()), ("1.2.3", "i1"));
+        assert!(good.live);
         assert_eq!(good.running, Some(Running { revision, hash: ConfigHash::new([7; 32]) }));
         assert_eq!(Hello::parse(hello("i1", None)).unwrap().running, None);
 

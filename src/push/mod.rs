@@ -14,6 +14,7 @@ mod event;
 mod journal;
 mod limits;
 mod listener;
+pub mod live;
 mod message;
 mod reconciler;
 mod registry;
@@ -161,6 +162,7 @@ impl Push {
         desk.serve(&core, &mut helpers);
         helpers.spawn(reconciler::follow(core.clone()));
         helpers.spawn(reconciler::sweep(core.clone()));
+        helpers.spawn(live::desk::serve(core.clone()));
         helpers.spawn(listener::run(core.store.clone(), core.signals.clone()));
         let service = GatewayControlServer::new(Service::new(core.clone()))
             .max_decoding_message_size(limits::MAX_MESSAGE_BYTES);

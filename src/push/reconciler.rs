@@ -77,6 +77,7 @@ async fn look_at_everything(core: &Core) -> Result<()> {
     }
     core.registry.ended_written(ended.len());
     let expired = core.transaction(async |tx| store::expire(tx).await).await?;
+    core.transaction(async |tx| store::expire_inquiries(tx).await).await?;
     if expired > 0 {
         tracing::warn!(gateways = expired, "gateways of a controller that is gone count as unreachable");
     }

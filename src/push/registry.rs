@@ -5,12 +5,13 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pinhole_proto::v1;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::event::Counters;
 use super::journal::{CounterReading, EventPage, Journals};
 use super::limits;
+use super::live::Asked;
 use crate::clock::Timestamp;
 use crate::domain::revision::Running;
 use crate::ids::ObjectId;
@@ -50,6 +51,8 @@ struct Inner {
 struct Entry {
     held: Held,
     orders: watch::Sender<Order>,
+    /// Where the gateway is asked; `None` for one that cannot be.
+    inquiries: Option<mpsc::Sender<Asked>>,
     seen: Instant,
     running: Option<Running>,
     /// What stands in the database of the two.
@@ -67,6 +70,17 @@ impl Entry {
     fn beat(&self, now: Instant) -> Beat {
         Beat { held: self.held, age: now.saturating_duration_since(self.seen), running: self.running }
     }
+}
+
+/// Whether the gateway of an appliance can be asked here.
+#[derive(Debug)]
+pub(super) enum Line {
+    /// On its stream.
+    Open(mpsc::Sender<Asked>),
+    /// Its stream is here, and it cannot be asked.
+    Unable,
+    /// This replica does not hold its stream.
+    Absent,
 }
 
 /// How often the reconciler had looked at a moment.
@@ -104,6 +118,14 @@ impl Registry {
         self.lock().journals.counters(appliance)
     }
 
+    /// Where the gateway of an appliance is asked.
+    pub(super) fn line(&self, appliance: ObjectId) -> Line {
+        match self.lock().streams.get(&appliance) {
+            Some(entry) => entry.inquiries.clone().map_or(Line::Unable, Line::Open),
+            None => Line::Absent,
+        }
+    }
+
     /// How often the reconciler has looked.
     pub(super) fn looks(&self) -> Looks {
         Looks(self.lock().looks)
@@ -116,6 +138,7 @@ impl Registry {
         held: Held,
         running: Option<Running>,
         first: Order,
+        inquiries: Option<mpsc::Sender<Asked>>,
         since: Looks,
     ) -> Result<(watch::Receiver<Order>, Missed), Refusal> {
         let mut inner = self.lock();
@@ -127,7 +150,7 @@ impl Registry {
         }
         let (orders, receiver) = watch::channel(first);
         let seen = Instant::now();
-        let entry = Entry { held, orders, seen, running, written: (seen, running) };
+        let entry = Entry { held, orders, inquiries, seen, running, written: (seen, running) };
         if let Some(older) = inner.streams.insert(held.appliance, entry) {
             older.orders.send_replace(Order::Replaced);
         }

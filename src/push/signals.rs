@@ -13,6 +13,8 @@ struct Inner {
     deliveries: Notify,
     everything: Notify,
     publications: watch::Sender<News>,
+    inquiries: Notify,
+    answers: watch::Sender<()>,
 }
 
 /// Where the news of publications stands.
@@ -27,7 +29,13 @@ pub enum News {
 impl Default for Signals {
     fn default() -> Self {
         let publications = watch::Sender::new(News::Told(0));
-        Self(Arc::new(Inner { deliveries: Notify::new(), everything: Notify::new(), publications }))
+        Self(Arc::new(Inner {
+            deliveries: Notify::new(),
+            everything: Notify::new(),
+            publications,
+            inquiries: Notify::new(),
+            answers: watch::Sender::new(()),
+        }))
     }
 }
 
@@ -50,6 +58,16 @@ impl Signals {
         });
     }
 
+    /// Another replica may have asked something.
+    pub fn inquiries(&self) {
+        self.0.inquiries.notify_one();
+    }
+
+    /// Another replica may have answered something.
+    pub fn answered(&self) {
+        self.0.answers.send_replace(());
+    }
+
     /// Ends whatever waits for news of publications.
     pub fn close(&self) {
         self.0.publications.send_replace(News::Over);
@@ -59,6 +77,15 @@ impl Signals {
     #[must_use]
     pub fn news(&self) -> watch::Receiver<News> {
         self.0.publications.subscribe()
+    }
+
+    /// Changes whenever another replica may have answered something, from now on.
+    pub(super) fn answers(&self) -> watch::Receiver<()> {
+        self.0.answers.subscribe()
+    }
+
+    pub(super) async fn wait_for_inquiries(&self) {
+        self.0.inquiries.notified().await;
     }
 
     pub(super) async fn wait_for_deliveries(&self) {

@@ -5,11 +5,12 @@ use std::time::Duration;
 use pinhole_proto::v1;
 use pinhole_proto::v1::controller_message::Message as ToGateway;
 use pinhole_proto::v1::gateway_message::Message as FromGateway;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tonic::Streaming;
 
 use super::end::{End, Outbox, broken};
+use super::live::{Asked, Waiting};
 use super::message::{self, Hello, Violation};
 use super::registry::{Missed, Order, Refusal};
 use super::{Core, event, limits};
@@ -40,6 +41,14 @@ struct Stream {
     refused: Option<Version>,
     /// What was sent last, and when.
     sent: Option<(Version, Instant)>,
+    /// Questions that the gateway has not answered.
+    waiting: Waiting,
+}
+
+/// What comes to a stream from this side.
+struct Mail {
+    orders: watch::Receiver<Order>,
+    inquiries: mpsc::Receiver<Asked>,
 }
 
 /// Serves a gateway whose credential is good.
@@ -51,10 +60,10 @@ pub(super) async fn run(
 ) {
     let (appliance, name) = (credential.appliance, credential.name.as_str());
     let end = match open(&core, &credential, &mut inbound).await {
-        Ok((held, running, orders)) => {
+        Ok((held, running, mail)) => {
             tracing::info!(appliance.id = %appliance, appliance.name = name, stream.id = %held.stream, "a gateway has attached");
             let mut stream = Stream::new(core.clone(), held, outbox, running);
-            let end = stream.serve(&credential, &mut inbound, orders).await.err().unwrap_or(End::Left);
+            let end = stream.serve(&credential, &mut inbound, mail).await.err().unwrap_or(End::Left);
             forget(&core, core.registry.remove(held)).await;
             tracing::info!(appliance.id = %appliance, appliance.name = name, stream.id = %held.stream, reason = %end, "a gateway's stream has ended");
             stream.outbox.close(&end).await;
@@ -79,7 +88,7 @@ async fn open(
     core: &Core,
     credential: &Credential,
     inbound: &mut Streaming<v1::GatewayMessage>,
-) -> Result<(Held, Option<Running>, watch::Receiver<Order>), End> {
+) -> Result<(Held, Option<Running>, Mail), End> {
     let first = timeout(core.settings.hello_timeout, inbound.message()).await.map_err(|_| End::Silent)?;
     let hello = Hello::parse(first.map_err(broken)?.ok_or(End::Left)?)?;
     let held = Held {
@@ -95,6 +104,8 @@ async fn open(
         software_version: hello.software_version,
         running,
     };
+    let (line, inquiries) = mpsc::channel(limits::INQUIRY_QUEUE);
+    let line = hello.live.then_some(line);
     let since = core.registry.looks();
     let attached = core.queues.attach.ask(stream).await;
     let taken = attached.map_err(End::from).and_then(|standing| {
@@ -103,7 +114,7 @@ async fn open(
             Some(Standing::Replaced) => return Err(End::Replaced),
             Some(Standing::Revoked) | None => return Err(End::Revoked),
         };
-        core.registry.insert(held, running, first, since).map_err(|refusal| match refusal {
+        core.registry.insert(held, running, first, line, since).map_err(|refusal| match refusal {
             Refusal::Full => End::Full,
             Refusal::Closed => End::Shutdown,
         })
@@ -113,7 +124,7 @@ async fn open(
             if missed == Missed::Perhaps {
                 core.signals.deliveries();
             }
-            Ok((held, running, orders))
+            Ok((held, running, Mail { orders, inquiries }))
         }
         // It may have been written, also when nobody could say so.
         Err(end) => {
@@ -136,6 +147,7 @@ impl Stream {
             applied: None,
             refused: None,
             sent: None,
+            waiting: Waiting::default(),
         }
     }
 
@@ -143,8 +155,9 @@ impl Stream {
         &mut self,
         credential: &Credential,
         inbound: &mut Streaming<v1::GatewayMessage>,
-        mut orders: watch::Receiver<Order>,
+        mail: Mail,
     ) -> Result<(), End> {
+        let Mail { mut orders, mut inquiries } = mail;
         let interval = self.core.settings.heartbeat_interval;
         self.outbox
             .send(ToGateway::Welcome(v1::Welcome {
@@ -168,12 +181,21 @@ impl Stream {
                     Some(message) => self.handle(message).await?,
                     None => return Ok(()),
                 },
+                Some(asked) = inquiries.recv() => self.ask(asked).await?,
                 // The sender goes when a newer stream has taken this one's place.
                 changed = orders.changed() => changed.map_err(|_| End::Replaced)?,
                 () = sleep_until(self.heard + silence(interval)) => return Err(End::Silent),
                 () = until(answer_due) => return Err(End::Unanswered),
             }
         }
+    }
+
+    /// Passes a question on, unless the gateway has enough of them.
+    async fn ask(&mut self, asked: Asked) -> Result<(), End> {
+        if let Some(inquiry) = self.waiting.ask(asked) {
+            self.outbox.send(ToGateway::Inquiry(inquiry)).await?;
+        }
+        Ok(())
     }
 
     /// Whether the gateway is to be sent a configuration now.
@@ -240,6 +262,10 @@ impl Stream {
             }
             Some(FromGateway::Events(events)) => {
                 self.core.registry.add_events(self.held, events, self.core.clock.now());
+                Ok(())
+            }
+            Some(FromGateway::Findings(findings)) => {
+                self.waiting.answer(findings);
                 Ok(())
             }
             // A newer gateway's message, which this controller can do without.

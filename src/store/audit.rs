@@ -1,5 +1,5 @@
 //! The audit. Its entries are written by triggers (migration 0030), so there is nothing here that adds one to a change;
-//! only sign-ins that fail change nothing, and say so themselves.
+//! only sign-ins that fail, and what gateways are to end, change nothing, and say so themselves.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +12,9 @@ use uuid::Uuid;
 use super::objects::like_pattern;
 use super::tx::{SystemTx, TenantTx};
 use crate::access::matrix::Viewer;
-use crate::access::permit::{Administer, Permit};
+use crate::access::permit::{Administer, Edit, Permit};
 use crate::domain::audit::{AuditQuery, ChainHash, Entry};
+use crate::domain::live::LiveId;
 use crate::error::{Error, Result};
 use crate::ids::{TenantId, UserId};
 
@@ -147,6 +148,33 @@ pub async fn failed_sign_in(tx: &mut SystemTx, user: Option<UserId>) -> Result<(
     sqlx::query("SELECT audit_failed_sign_in($1, $2)")
         .bind(user)
         .bind(FAILED_SIGN_INS_PER_HOUR)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
+/// What a gateway is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kill {
+    /// A session.
+    Session,
+    /// A pinhole.
+    Pinhole,
+}
+
+/// Adds an entry that somebody has the gateway of an appliance end something.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn kill(tx: &mut TenantTx, permit: &Permit<Edit>, kill: Kill, target: &LiveId) -> Result<()> {
+    let action = match kill {
+        Kill::Session => "kill_session",
+        Kill::Pinhole => "close_pinhole",
+    };
+    sqlx::query("SELECT audit_kill($1, $2, $3)")
+        .bind(permit.target())
+        .bind(action)
+        .bind(target.as_str())
         .execute(tx.connection())
         .await?;
     Ok(())

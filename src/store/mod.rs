@@ -47,6 +47,11 @@ const TRUST_CHANNEL: &str = "pinhole_trust";
 /// Something became of publications.
 const PUBLICATIONS_CHANNEL: &str = "pinhole_publications";
 
+/// Replicas ask each other something of gateways.
+const INQUIRIES_CHANNEL: &str = "pinhole_inquiries";
+/// Replicas have answered.
+const ANSWERS_CHANNEL: &str = "pinhole_answers";
+
 /// Connections of one process.
 const MAX_CONNECTIONS: u32 = 16;
 /// How long a request waits for a connection.

@@ -1,6 +1,7 @@
 //! Role x permission x action for every kind of object, and role x action for the rest, by really calling: the golden
 //! file is the policy, and its difference is the review.
 
+mod live;
 mod pairs;
 mod roleless;
 
@@ -10,6 +11,7 @@ use std::fmt::Write as _;
 use axum::http::Method;
 use serde_json::{Value, json};
 
+use self::live::{live_lines, traffic_lines};
 use self::pairs::{attach_lines, copy_lines};
 use self::roleless::WITHOUT_ROLES;
 use crate::support::{Api, World, appliance, create, snapshot};
@@ -95,6 +97,7 @@ async fn who_may_do_what() {
     golden += &attach_lines(&world, &mut covered).await;
     golden += &join_lines(&world, &mut covered).await;
     golden += &traffic_lines(&world, &mut covered).await;
+    golden += &live_lines(&world, &mut covered).await;
     golden += &copy_lines(&world, &mut covered).await;
     golden += &publication_lines(&world, &mut covered).await;
     golden += &tenant_lines(&world, &mut covered).await;
@@ -192,26 +195,6 @@ async fn join_lines(world: &World, covered: &mut Covered) -> String {
             let path = format!("/v1/tenants/acme/appliances/name:{role}-{permission}/{flow}");
             let (status, _) = covered.call(&api, Method::GET, template, &path, None).await;
             write!(lines, " {status}").unwrap();
-        }
-        lines.push('\n');
-    }
-    lines
-}
-
-/// What a gateway tells is read by whoever may read its appliance.
-async fn traffic_lines(world: &World, covered: &mut Covered) -> String {
-    let mut lines = "events and counters (appliance)\n".to_owned();
-    for (user, role) in ROLES {
-        let api = world.api(user);
-        write!(lines, "  {role:32}").unwrap();
-        for permission in ["edit", "read", "hide"] {
-            write!(lines, " {permission}").unwrap();
-            for what in ["events", "counters"] {
-                let template = format!("/v1/tenants/{{tenant}}/appliances/{{id}}/{what}");
-                let path = format!("/v1/tenants/acme/appliances/name:{role}-{permission}/{what}");
-                let (status, _) = covered.call(&api, Method::GET, &template, &path, None).await;
-                write!(lines, " {status}").unwrap();
-            }
         }
         lines.push('\n');
     }

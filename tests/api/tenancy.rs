@@ -115,6 +115,9 @@ async fn without_any_where_clause_a_query_sees_one_tenant() {
                    SELECT gen_random_uuid(), tenant_id, id, sha256(id::text::bytea), now(), now()
                    FROM objects WHERE kind = 'appliance'";
     connection.execute(certify).await.unwrap();
+    let ask = "INSERT INTO inquiries (id, tenant_id, appliance_id, replica_id, question)
+               SELECT gen_random_uuid(), tenant_id, id, gen_random_uuid(), '' FROM objects WHERE kind = 'appliance'";
+    connection.execute(ask).await.unwrap();
     connection.execute("SET ROLE pinhole_app").await.unwrap();
 
     for (setting, visible) in [(Some("acme"), Some("acme")), (Some("globex"), Some("globex")), (None, None)] {

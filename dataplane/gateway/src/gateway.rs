@@ -14,6 +14,7 @@ use crate::datapath::worker::WorkerHandle;
 use crate::events::{self, EventReceiver};
 use crate::host::lock::Lock;
 use crate::host::setup::HostError;
+use crate::live;
 use crate::options::{ConfigSource, ControllerOptions, GatewayOptions, Link, Running, Status};
 use crate::store::{Store, Stored};
 use crate::supervisor::{self, ApplyError, Setup, StartError, SupervisorHandle};
@@ -172,6 +173,11 @@ impl Gateway {
     /// Returns the datapath's counters, `None` when it has ended.
     pub async fn counters(&self) -> Option<v1::Counters> {
         self.worker.counters().await
+    }
+
+    /// Answers a question about what there is now, or ends something.
+    pub async fn inquire(&self, inquiry: v1::Inquiry) -> v1::Findings {
+        live::answer(&self.worker, inquiry).await
     }
 
     /// Ends the control stream and the datapath and restores the host.

@@ -8,6 +8,7 @@ pub mod datapath;
 mod events;
 mod gateway;
 mod host;
+mod live;
 mod options;
 mod process;
 pub mod store;

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use crate::config::nat::{Allocation, Dependence, Translation};
-use crate::config::{PortRange, Rule, Snapshot};
+use crate::config::nat::{Dependence, Translation};
+use crate::config::{Rule, Snapshot};
 use crate::conntrack::TupleHasher;
 use crate::conntrack::index::Index;
 use crate::rng::Rng;
@@ -17,6 +17,7 @@ mod allocate;
 mod block;
 mod change;
 mod filter;
+mod look;
 mod pair;
 mod pool;
 mod ports;
@@ -286,39 +287,6 @@ impl Nat {
         self.notices.pop_front()
     }
 
-    /// Returns the number of places for mappings, free ones included.
-    pub fn places(&self) -> u32 {
-        self.capacity.mappings
-    }
-
-    /// Visits the mappings at `count` places from `first` on, with their places.
-    pub fn range(&self, first: u32, count: u32) -> impl Iterator<Item = (u32, &Mapping)> {
-        let start = usize::try_from(first).unwrap_or(usize::MAX);
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        (first..=u32::MAX)
-            .zip(self.mappings.iter().skip(start).take(count))
-            .filter_map(|(place, mapping)| Some((place, mapping.as_ref()?)))
-    }
-
-    /// Returns the ports that are the subscriber's alone and that a mapping's is one of, where ports are given out so.
-    pub fn block_of(&self, mapping: &Mapping) -> Option<PortRange> {
-        if mapping.source != Source::Pool {
-            return None;
-        }
-        let (address, port) = mapping.outside;
-        match self.settings.allocation {
-            Allocation::Blocks(_) => {
-                let blocks = self.pool.outside(address)?.blocks.as_ref()?;
-                blocks.range(blocks.number_of(port))
-            }
-            Allocation::Deterministic(_) => {
-                let (_, ports) = self.rules.as_ref()?.deterministic()?.outside_of(mapping.inside.0)?;
-                Some(ports)
-            }
-            Allocation::Random | Allocation::OneToOne | Allocation::Untranslated => None,
-        }
-    }
-
     /// Visits every mapping.
     pub fn iter(&self) -> impl Iterator<Item = &Mapping> {
         self.mappings.iter().flatten()
@@ -396,11 +364,6 @@ fn flow(protocol: Protocol, inside: (Ipv4Addr, u16), remote: (Ipv4Addr, u16)) ->
 }
 
 impl Mapping {
-    /// Returns how many sessions and pinholes hold it.
-    pub const fn holders(&self) -> u32 {
-        self.holders
-    }
-
     fn key(&self) -> Tuple {
         flow(self.protocol, self.inside, self.remote)
     }

@@ -107,11 +107,11 @@ impl FromRequestParts<AppState> for PublicationPath {
     }
 }
 
-fn tenant(segments: &HashMap<String, String>) -> Option<Ref<TenantId>> {
+pub(super) fn tenant(segments: &HashMap<String, String>) -> Option<Ref<TenantId>> {
     segments.get("tenant").and_then(|text| Ref::parse_bare(text))
 }
 
-async fn segments(parts: &mut Parts, state: &AppState) -> Result<HashMap<String, String>> {
+pub(super) async fn segments(parts: &mut Parts, state: &AppState) -> Result<HashMap<String, String>> {
     match Path::<HashMap<String, String>>::from_request_parts(parts, state).await {
         Ok(Path(segments)) => Ok(segments),
         Err(_) => Err(Error::NotFound.into()),

@@ -269,7 +269,7 @@ impl FromRequestParts<AppState> for NoQuery {
 }
 
 /// Reads parameters by a rule of the domain, which names the first that is wrong.
-fn parse<T>(
+pub(super) fn parse<T>(
     parts: &Parts,
     rule: impl FnOnce(Vec<(&str, &str)>) -> std::result::Result<T, (String, String)>,
 ) -> Result<T> {

@@ -24,11 +24,31 @@ const fn entry(slug: &'static str, status: u16, meaning: &'static str) -> Entry 
 }
 
 /// Every type of problem that there is. A test finds those that are missing.
-const CATALOGUE: [Entry; 28] = [
+const CATALOGUE: [Entry; 32] = [
     entry(
         "answer-not-kept",
         409,
         "A request with this Idempotency-Key was carried out before. Its answer was a secret, which is not shown twice, or too long to be kept. Read what it made, or make another with a new key.",
+    ),
+    entry(
+        "appliance-answer",
+        502,
+        "The gateway of the appliance refused the question, or its answer makes no sense. The detail has its reason, if it gave one. Another version of the gateway may do better.",
+    ),
+    entry(
+        "appliance-not-connected",
+        409,
+        "No gateway of the appliance is connected to any controller, so there is nobody to ask. The state of the appliance says when it was last there.",
+    ),
+    entry(
+        "appliance-silent",
+        503,
+        "The gateway of the appliance is connected and did not answer within some seconds, or has many questions to answer already. Try again after the time in Retry-After; something that was to end may have ended.",
+    ),
+    entry(
+        "appliance-unable",
+        409,
+        "The gateway of the appliance is of a version that cannot be asked this. Update it.",
     ),
     entry(
         "bad-parameter",

@@ -8,7 +8,7 @@ fn held(appliance: ObjectId) -> Held {
 }
 
 fn insert(registry: &Registry, held: Held) -> Result<watch::Receiver<Order>, Refusal> {
-    registry.insert(held, None, Order::Serve(None), registry.looks()).map(|(orders, _)| orders)
+    registry.insert(held, None, Order::Serve(None), None, registry.looks()).map(|(orders, _)| orders)
 }
 
 fn desired(version: i64) -> Option<Desired> {
@@ -80,9 +80,9 @@ fn a_stream_that_a_look_missed_is_in_the_next() {
     let registry = Registry::default();
     let (seen, missed) = (held(ObjectId::generate()), held(ObjectId::generate()));
     let since = registry.looks();
-    registry.insert(seen, None, Order::Serve(None), since).unwrap();
+    registry.insert(seen, None, Order::Serve(None), None, since).unwrap();
     assert_eq!(registry.look_at(&[]), []);
-    let (_orders, told) = registry.insert(missed, None, Order::Serve(None), since).unwrap();
+    let (_orders, told) = registry.insert(missed, None, Order::Serve(None), None, since).unwrap();
     assert_eq!(told, Missed::Perhaps);
     assert_eq!(registry.look_at(&[seen.appliance, missed.appliance]), [seen, missed]);
     assert_eq!(registry.look_at(&[]), []);

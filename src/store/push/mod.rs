@@ -4,6 +4,7 @@
 
 mod answers;
 mod enrolment;
+mod inquiries;
 mod notices;
 mod reflect;
 mod replicas;
@@ -25,6 +26,9 @@ use crate::ids::{CertificateId, ObjectId, RevisionId, TenantId};
 
 pub use self::answers::{Answer, Recorded, Records, Verdict, record};
 pub use self::enrolment::{add_certificate, redeem};
+pub use self::inquiries::{
+    Asking, Inquiry, answer, ask, expire_inquiries, link, take_answer, take_inquiries, withdraw,
+};
 pub use self::notices::{Notice, Notices};
 pub use self::reflect::{finish, finish_publications, reflect_connections};
 pub use self::replicas::{Beat, beat, expire, renew};

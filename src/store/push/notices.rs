@@ -3,7 +3,9 @@
 use sqlx::postgres::PgListener;
 
 use crate::error::Result;
-use crate::store::{PUBLICATIONS_CHANNEL, PUSH_CHANNEL, Store, TRUST_CHANNEL};
+use crate::store::{
+    ANSWERS_CHANNEL, INQUIRIES_CHANNEL, PUBLICATIONS_CHANNEL, PUSH_CHANNEL, Store, TRUST_CHANNEL,
+};
 
 /// What there may be news of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +14,10 @@ pub enum Notice {
     Push,
     /// What became of publications.
     Publications,
+    /// What replicas ask each other.
+    Inquiries,
+    /// What replicas answer each other.
+    Answers,
     /// Anything.
     Anything,
 }
@@ -27,7 +33,9 @@ impl Notices {
     /// The database does not answer.
     pub async fn listen(store: &Store) -> Result<Self> {
         let mut listener = PgListener::connect_with(store.pool()).await?;
-        listener.listen_all([PUSH_CHANNEL, TRUST_CHANNEL, PUBLICATIONS_CHANNEL]).await?;
+        let channels =
+            [PUSH_CHANNEL, TRUST_CHANNEL, PUBLICATIONS_CHANNEL, INQUIRIES_CHANNEL, ANSWERS_CHANNEL];
+        listener.listen_all(channels).await?;
         Ok(Self(listener))
     }
 
@@ -41,6 +49,8 @@ impl Notices {
         Ok(match heard.channel() {
             PUSH_CHANNEL => Notice::Push,
             PUBLICATIONS_CHANNEL => Notice::Publications,
+            INQUIRIES_CHANNEL => Notice::Inquiries,
+            ANSWERS_CHANNEL => Notice::Answers,
             _ => Notice::Anything,
         })
     }

@@ -1,6 +1,7 @@
 //! The audit: complete, without secrets, for nobody to change, and without what is hidden.
 
 mod chain;
+mod kills;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -19,13 +20,14 @@ const SILENT: [(&str, &str); 1] =
     [("post /v1/tenants/{tenant}/publications/preview", "shows what would be published")];
 
 /// Tables whose changes are not audited, and why.
-const UNAUDITED: [(&str, &str); 15] = [
+const UNAUDITED: [(&str, &str); 16] = [
     ("_sqlx_migrations", "the schema's own"),
     ("appliance_states", "what gateways report; what they are to run comes with the publication"),
     ("audit_entries", "the audit itself"),
     ("audit_heads", "the audit itself"),
     ("authorities", "the installation's, and no tenant's"),
     ("idempotency_keys", "answers that are kept for a day"),
+    ("inquiries", "what replicas ask each other for some seconds; what is to end has an entry of its own"),
     ("login_failures", "counters for a quarter of an hour; failed sign-ins have entries of their own"),
     ("object_links", "follows from the object"),
     ("object_versions", "follows from the object"),
@@ -138,6 +140,7 @@ async fn changes(world: &World) -> Vec<Change> {
     let template = "/v1/tenants/{tenant}/appliances/{id}/certificates";
     let path = format!("/v1/tenants/acme/appliances/{edge}/certificates");
     changes.push(change(Method::DELETE, template, path, None));
+    changes.extend(kills::changes(world, &root).await);
     let order = json!({"appliances": [edge]});
     let all = "/v1/tenants/acme/publications";
     let running = root.post(all, &order).await.id();

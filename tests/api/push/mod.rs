@@ -8,6 +8,7 @@ mod enrol;
 mod events;
 mod hostile;
 mod limits;
+pub(crate) mod live;
 mod peer;
 mod replica;
 mod replicas;

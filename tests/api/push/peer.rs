@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use pinhole_gateway::trust::{Identity, connect};
 use pinhole_proto::v1;
 use pinhole_proto::v1::controller_message::Message as FromController;
+use pinhole_proto::v1::findings::Outcome;
 use pinhole_proto::v1::gateway_control_client::GatewayControlClient;
 use pinhole_proto::v1::gateway_message::Message as ToController;
+use pinhole_proto::v1::inquiry::Question;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
@@ -96,6 +98,21 @@ impl Peer {
         }
     }
 
+    /// Takes the next question, before which nothing else comes.
+    pub(super) async fn inquiry(&mut self) -> v1::Inquiry {
+        match self.receive().await.unwrap() {
+            Some(FromController::Inquiry(inquiry)) => inquiry,
+            other => panic!("no question, but {other:?}"),
+        }
+    }
+
+    /// Answers the next question, and tells what it was.
+    pub(super) async fn answer(&mut self, outcome: Outcome) -> Question {
+        let v1::Inquiry { id, question } = self.inquiry().await;
+        self.send(ToController::Findings(v1::Findings { id, outcome: Some(outcome) })).await;
+        question.unwrap()
+    }
+
     pub(super) async fn ack(&self, config: &v1::Config) {
         let (nonce, running) = (config.nonce.clone(), Some(running(config)));
         self.send(ToController::Ack(v1::Ack { nonce, running })).await;
@@ -124,7 +141,7 @@ pub(super) fn hello(instance: &str, running: Option<v1::RunningConfig>) -> v1::G
         software_version: "0.1.0".to_owned(),
         instance_id: instance.to_owned(),
         running,
-        capabilities: vec!["nat44".to_owned(), "alg.ftp".to_owned()],
+        capabilities: ["nat44", "alg.ftp", "live"].map(str::to_owned).to_vec(),
     };
     v1::GatewayMessage { message: Some(ToController::Hello(hello)) }
 }

@@ -15,6 +15,7 @@ use tonic::{Code, Request};
 
 use crate::config::message;
 use crate::control::{Control, StreamError};
+use crate::live;
 use crate::options::{Link, Running};
 use crate::store::MAX_CONFIG_BYTES;
 use crate::trust::{self, Identity, Keeper};
@@ -38,7 +39,7 @@ const RENEWAL_PAUSE_MOST: Duration = Duration::from_secs(10 * 60);
 const MAX_REASON: usize = 1000;
 
 /// Optional features of this gateway.
-const CAPABILITIES: [&str; 2] = ["nat44", "alg.ftp"];
+const CAPABILITIES: [&str; 3] = ["nat44", "alg.ftp", "live"];
 
 /// The sending side of a stream.
 struct Outbox(mpsc::Sender<v1::GatewayMessage>);
@@ -85,6 +86,10 @@ impl Control {
                         Some(v1::controller_message::Message::Config(config)) => {
                             let answer = self.take_config(config).await;
                             outbox.send(answer).await?;
+                        }
+                        Some(v1::controller_message::Message::Inquiry(inquiry)) => {
+                            let findings = live::answer(&self.worker, inquiry).await;
+                            outbox.send(v1::gateway_message::Message::Findings(findings)).await?;
                         }
                         // A newer controller's message: what it asks is not among this gateway's capabilities.
                         None => tracing::debug!("a message of the controller is not understood"),

@@ -1,6 +1,7 @@
 //! The control stream against a controller in this process, with a thread in place of the datapath.
 
 mod authority;
+mod inquiries;
 mod trust;
 
 use std::net::SocketAddr;
@@ -181,7 +182,7 @@ impl Fixture {
             },
             store: Store::open(directory.path()).unwrap(),
             supervisor,
-            worker: WorkerHandle::answering(v1::Counters { sessions: 3, ..v1::Counters::default() }),
+            worker: inquiries::worker(),
             events: event_receiver,
             status: Arc::clone(&status),
             instance_id: "i1".to_owned(),

@@ -3,6 +3,7 @@
 pub(crate) mod compile;
 pub mod delivery;
 pub mod local;
+pub(crate) mod look;
 pub(crate) mod report;
 pub mod tun;
 pub(crate) mod wake;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use pinhole_dataplane::alg::{CloseReason, OpaqueReason, Refusal};
-use pinhole_dataplane::engine::{DropReason, Engine, Event};
+use pinhole_dataplane::engine::{DropReason, EndReason, Engine, Event};
 use pinhole_dataplane::nat::PortBlock;
 use pinhole_dataplane::tuple::Tuple;
 use pinhole_proto::v1;
@@ -92,7 +92,14 @@ pub(crate) fn event(event: Event) -> Option<v1::event::Event> {
         }
         Event::PortBlockAllocated(block) => v1::event::Event::PortBlockAllocated(port_block(&block)),
         Event::PortBlockReleased(block) => v1::event::Event::PortBlockReleased(port_block(&block)),
-        Event::SessionEndedByPolicy { session } => {
+        Event::SessionEnded { session, reason: EndReason::Killed } => {
+            v1::event::Event::SessionEnded(v1::SessionEnded {
+                session: Some(flow(&session)),
+                reason: "killed".to_owned(),
+            })
+        }
+        // There may be as many as sessions.
+        Event::SessionEnded { session, reason: EndReason::Policy } => {
             tracing::debug!(%session, "the new configuration has ended a session");
             return None;
         }
@@ -116,7 +123,8 @@ fn port_block(block: &PortBlock) -> v1::PortBlock {
     }
 }
 
-fn endpoint((address, port): (Ipv4Addr, u16)) -> String {
+/// Returns an address and a port as text.
+pub(crate) fn endpoint((address, port): (Ipv4Addr, u16)) -> String {
     SocketAddrV4::new(address, port).to_string()
 }
 

@@ -31,7 +31,7 @@ fn options(net: &Net, run_dir: &Path, text: &str) -> GatewayOptions {
     }
 }
 
-async fn start(net: &Net, run_dir: &Path, text: &str) -> Gateway {
+pub(crate) async fn start(net: &Net, run_dir: &Path, text: &str) -> Gateway {
     Gateway::start(options(net, run_dir, text)).await.expect("the gateway starts")
 }
 
@@ -40,7 +40,7 @@ fn address(host: &str, port: u16) -> SocketAddr {
 }
 
 /// Connects and returns both ends, and whom the server saw.
-fn connect(net: &Net, listener: &TcpListener) -> (TcpStream, TcpStream, SocketAddr) {
+pub(crate) fn connect(net: &Net, listener: &TcpListener) -> (TcpStream, TcpStream, SocketAddr) {
     let to = listener.local_addr().expect("a listener has an address");
     let client = net.client.connect(to, PATIENCE).expect("the client gets through");
     let (server, seen) = listener.accept().expect("the server accepts");
@@ -49,7 +49,7 @@ fn connect(net: &Net, listener: &TcpListener) -> (TcpStream, TcpStream, SocketAd
     (client, server, seen)
 }
 
-fn exchange(client: &mut TcpStream, server: &mut TcpStream) {
+pub(crate) fn exchange(client: &mut TcpStream, server: &mut TcpStream) {
     let mut buffer = [0; 4];
     client.write_all(b"ping").expect("the client sends");
     server.read_exact(&mut buffer).expect("the server receives");

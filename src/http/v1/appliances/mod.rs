@@ -2,6 +2,8 @@
 
 mod inspection;
 mod joining;
+mod live;
+mod live_view;
 mod nat_view;
 mod traffic;
 mod traffic_view;
@@ -13,6 +15,7 @@ use crate::domain::kind::Kind;
 
 pub(in crate::http) use self::inspection::routes as inspection_routes;
 pub(in crate::http) use self::joining::routes as joining_routes;
+pub(in crate::http) use self::live::routes as live_routes;
 pub(in crate::http) use self::traffic::routes as traffic_routes;
 
 object_endpoints! {

@@ -6,7 +6,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::traffic_view::{CountersView, EventsView};
-use crate::app::{AppState, appliances};
+use crate::app::{AppState, live};
 use crate::http::extract::{After, Caller, NoQuery, ObjectPath};
 use crate::http::problem::Result;
 
@@ -16,7 +16,7 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// Reads the newest events of an appliance's gateway, oldest first. They are kept in memory, about a thousand of each
-/// appliance, by the controller that the gateway is connected to.
+/// appliance, by the controller that the gateway is connected to, and read by way of any.
 #[utoipa::path(get, path = "/{id}/events", tag = "appliances", operation_id = "read_events",
     params(
         ("after" = Option<u64>, Query, description = "The number to go on after: `next` of the answer before"),
@@ -30,12 +30,12 @@ async fn events(
     After { after, limit }: After,
 ) -> Result<Json<EventsView>> {
     let scope = state.scope(&claims, &tenant).await?;
-    let page = appliances::events(&state, scope, &appliance, after, limit).await?;
+    let page = live::events(&state, scope, &appliance, after, limit).await?;
     Ok(Json(page.into()))
 }
 
 /// Reads the last counters of an appliance's gateway. They are kept in memory by the controller that the gateway is
-/// connected to.
+/// connected to, and read by way of any.
 #[utoipa::path(get, path = "/{id}/counters", tag = "appliances", operation_id = "read_counters",
     responses((status = 200, description = "Counters", body = CountersView)))]
 async fn counters(
@@ -45,6 +45,6 @@ async fn counters(
     NoQuery: NoQuery,
 ) -> Result<Json<CountersView>> {
     let scope = state.scope(&claims, &tenant).await?;
-    let reading = appliances::counters(&state, scope, &appliance).await?;
+    let reading = live::counters(&state, scope, &appliance).await?;
     Ok(Json(reading.into()))
 }

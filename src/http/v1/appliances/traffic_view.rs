@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::appliances::{CounterReading, Counters, Event, EventKind, EventPage, Flow, PortBlock};
+use crate::app::live::{CounterReading, Counters, Event, EventKind, EventPage, Flow, PortBlock};
 use crate::domain::alg_protocol::AlgProtocol;
 
 /// Some events of a gateway, oldest first.
@@ -60,6 +60,8 @@ enum EventKindView {
     PortBlockAllocated(PortBlockView),
     /// From here on none of the subscriber's sessions does.
     PortBlockReleased(PortBlockView),
+    /// A session was ended before its time.
+    SessionEnded { session: FlowView, reason: String },
 }
 
 /// A block of ports, of every protocol, and whose it is.
@@ -80,7 +82,7 @@ struct PortBlockView {
     last_port: u32,
 }
 
-/// A control session as the inside host sees it.
+/// A session as its originator sees it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Flow)]
 struct FlowView {
@@ -161,6 +163,9 @@ impl From<Event> for EventView {
             }
             EventKind::PortBlockAllocated(block) => EventKindView::PortBlockAllocated(block.into()),
             EventKind::PortBlockReleased(block) => EventKindView::PortBlockReleased(block.into()),
+            EventKind::SessionEnded { session, reason } => {
+                EventKindView::SessionEnded { session: session.into(), reason }
+            }
         };
         Self { sequence: event.sequence, at: event.at, kind }
     }

@@ -78,6 +78,7 @@ impl Session<'_> {
                 message = wire.receive() => match message? {
                     FromController::Config(config) => self.apply(&mut wire, config).await?,
                     FromController::Welcome(_) => bail!("a second welcome"),
+                    FromController::Inquiry(_) => bail!("a question, though it has no such capability"),
                 },
                 () = sleep_until(due) => {
                     let running = self.running.clone();

@@ -13,6 +13,7 @@ use pinhole_dataplane::time::Timestamp;
 use crate::datapath::QUEUES;
 use crate::datapath::delivery::{Delivery, HostDelivery};
 use crate::datapath::local::SocketTable;
+use crate::datapath::look;
 use crate::datapath::report::{self, Tally};
 use crate::datapath::tun::header::{HEADER_BYTES, VirtioNetHeader};
 use crate::datapath::tun::{MAX_PACKET_BYTES, TunDevice, TunQueue};
@@ -20,6 +21,7 @@ use crate::datapath::wake::Bell;
 use crate::datapath::worker::frame::{Frame, Left, Target};
 use crate::datapath::worker::{Command, train};
 use crate::events::EventSender;
+use crate::live::Life;
 
 /// Bytes that are taken from one queue before the others have their turn, and a packet more: large ones are written
 /// while they are near.
@@ -71,6 +73,7 @@ pub(super) struct Carrier {
     events: EventSender,
     events_lost: u64,
     tally: Tally,
+    life: Life,
     started: Instant,
     /// The packets under way.
     frames: Vec<Frame>,
@@ -93,6 +96,7 @@ impl Carrier {
             events,
             events_lost: 0,
             tally: Tally::default(),
+            life: Life(rand::random()),
             started: Instant::now(),
             frames: std::iter::repeat_with(Frame::new).take(BATCH).collect(),
             joined: Vec::with_capacity(HEADER_BYTES + MAX_PACKET_BYTES),
@@ -187,6 +191,12 @@ impl Carrier {
                     self.send_own();
                     // Whoever asked may have gone; it is enforced all the same.
                     let _ = done.send(());
+                }
+                Command::Look { question, reply } => {
+                    let now = self.now();
+                    let outcome = look::answer(&mut self.engine, &question, self.life, now);
+                    self.send_own();
+                    let _ = reply.send(outcome);
                 }
                 Command::Counters { reply } => drop(reply.send(report::counters(&self.engine, &self.tally))),
                 Command::Stop => return Next::Stop,

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 
 use pinhole_dataplane::config::Snapshot;
 use pinhole_proto::v1;
+use pinhole_proto::v1::findings::Outcome;
 use tokio::sync::oneshot;
 
 use crate::config::HostEcho;
@@ -20,6 +21,7 @@ use crate::datapath::tun::TunDevice;
 use crate::datapath::wake::Bell;
 use crate::datapath::worker::carrier::Carrier;
 use crate::events::EventSender;
+use crate::live::Question;
 
 /// Why the datapath did not start or take a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +48,7 @@ pub(crate) struct Enforcement {
 enum Command {
     Apply { enforcement: Box<Enforcement>, done: oneshot::Sender<()> },
     Counters { reply: oneshot::Sender<v1::Counters> },
+    Look { question: Box<Question>, reply: oneshot::Sender<Outcome> },
     Stop,
 }
 
@@ -69,17 +72,29 @@ impl WorkerHandle {
         self.send(Command::Counters { reply }).ok()?;
         answer.await.ok()
     }
+
+    /// Puts a question and returns the answer, or a first piece of it; `None` when the worker has ended.
+    pub(crate) async fn look(&self, question: Question) -> Option<Outcome> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Look { question: Box::new(question), reply }).ok()?;
+        answer.await.ok()
+    }
 }
 
 #[cfg(test)]
 impl WorkerHandle {
-    /// Makes a handle to a thread that always returns these counters.
-    pub(crate) fn answering(counters: v1::Counters) -> Self {
+    /// Makes a handle to a thread that always returns these counters, and answers questions so.
+    pub(crate) fn answering(
+        counters: v1::Counters,
+        look: impl Fn(&Question) -> Outcome + Send + 'static,
+    ) -> Self {
         let (commands, receiver) = mpsc::channel();
         std::thread::spawn(move || {
             while let Ok(command) = receiver.recv() {
-                if let Command::Counters { reply } = command {
-                    let _ = reply.send(counters.clone());
+                match command {
+                    Command::Counters { reply } => drop(reply.send(counters.clone())),
+                    Command::Look { question, reply } => drop(reply.send(look(&question))),
+                    Command::Apply { .. } | Command::Stop => {}
                 }
             }
         });

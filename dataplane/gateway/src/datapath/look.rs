@@ -1,0 +1,223 @@
+//! What the engine holds, in the contract's words, a bounded piece at a time.
+
+use std::net::Ipv4Addr;
+
+use pinhole_dataplane::addr::Realm;
+use pinhole_dataplane::alg::{AlgProtocol, PinholeId};
+use pinhole_dataplane::conntrack::expectation::Pinhole;
+use pinhole_dataplane::conntrack::{Session, SessionId};
+use pinhole_dataplane::engine::{Engine, Kill};
+use pinhole_dataplane::nat::Mapping;
+use pinhole_dataplane::time::Timestamp;
+use pinhole_dataplane::tuple::{Direction, Tuple};
+use pinhole_proto::v1;
+use pinhole_proto::v1::findings::Outcome;
+
+use crate::config::message::protocol_message;
+use crate::datapath::report::endpoint;
+use crate::live::{Life, Listing, PinholeName, Question, SessionName};
+
+/// Places of a table that are looked at in one piece: a tenth of a millisecond, in which no packet is carried.
+const MAX_PLACES: u32 = 8_192;
+
+/// Answers a question, or a first piece of it.
+pub(crate) fn answer(engine: &mut Engine, question: &Question, life: Life, now: Timestamp) -> Outcome {
+    match question {
+        Question::Sessions(listing) => Outcome::Sessions(sessions(engine, listing, life, now)),
+        Question::Pinholes(listing) => Outcome::Pinholes(pinholes(engine, listing, life, now)),
+        Question::Mappings(listing) => Outcome::Mappings(mappings(engine, listing)),
+        Question::EndSession(name) if name.life == life => outcome_of(engine.kill_session(name.id)),
+        Question::ClosePinhole(name) if name.life == life => outcome_of(engine.kill_pinhole(name.id)),
+        // Of a datapath that has ended.
+        Question::EndSession(_) | Question::ClosePinhole(_) => outcome_of(Kill::Absent),
+    }
+}
+
+const fn outcome_of(kill: Kill) -> Outcome {
+    match kill {
+        Kill::Done => Outcome::Done(v1::Done {}),
+        Kill::Absent => Outcome::Absent(v1::Absent {}),
+    }
+}
+
+/// The first place to look at, and where the next piece begins, if there is one.
+fn piece(from: u64, places: u32) -> (u32, Option<u64>) {
+    let first = u32::try_from(from).unwrap_or(u32::MAX);
+    let end = first.saturating_add(MAX_PLACES);
+    (first, (end < places).then_some(end.into()))
+}
+
+fn sessions(engine: &Engine, listing: &Listing, life: Life, now: Timestamp) -> v1::Sessions {
+    let (first, mut next) = piece(listing.from, engine.session_places());
+    let mut sessions = Vec::new();
+    for (id, session) in engine.sessions_from(first, MAX_PLACES) {
+        let shown = Shown::of(engine, id, session);
+        if !shown.fits(listing) {
+            continue;
+        }
+        if sessions.len() >= listing.limit {
+            next = Some(id.parts().0.into());
+            break;
+        }
+        sessions.push(shown.message(life, now));
+    }
+    v1::Sessions { sessions, total: count(engine.session_count()), next }
+}
+
+/// A session with what stands elsewhere of it.
+struct Shown<'a> {
+    id: SessionId,
+    session: &'a Session,
+    /// What the inside host sends, as it arrives and as it leaves.
+    own: Tuple,
+    translated: Tuple,
+    alg: Option<AlgProtocol>,
+    announced_by: Option<AlgProtocol>,
+    announced_in: &'static str,
+}
+
+impl<'a> Shown<'a> {
+    fn of(engine: &Engine, id: SessionId, session: &'a Session) -> Self {
+        let from_inside = match session.originator() {
+            Realm::Inside => Direction::Original,
+            Realm::Outside => Direction::Reply,
+        };
+        let announcement = session.master().and_then(|_| engine.announcement_of(id));
+        Self {
+            id,
+            session,
+            own: session.tuple(from_inside),
+            translated: session.translated(from_inside),
+            alg: engine.alg_of(session),
+            announced_by: announcement.map(|announcement| announcement.alg),
+            announced_in: announcement.map_or("", |announcement| announcement.message),
+        }
+    }
+
+    fn inside(&self) -> (Ipv4Addr, u16) {
+        (self.own.source, self.own.source_port)
+    }
+
+    fn outside(&self) -> (Ipv4Addr, u16) {
+        (self.translated.source, self.translated.source_port)
+    }
+
+    fn remote(&self) -> (Ipv4Addr, u16) {
+        (self.own.destination, self.own.destination_port)
+    }
+
+    fn fits(&self, listing: &Listing) -> bool {
+        let filter = &listing.filter;
+        filter.protocol.is_none_or(|protocol| protocol == self.own.protocol)
+            && filter.state.is_none_or(|state| state == self.session.progress())
+            && filter.alg.is_none_or(|alg| self.alg == Some(alg) || self.announced_by == Some(alg))
+            && filter.admits(&[self.inside(), self.outside(), self.remote()])
+    }
+
+    fn message(&self, life: Life, now: Timestamp) -> v1::Session {
+        let [original, reply] = self.session.packets();
+        let (originator, packets_out, packets_in) = match self.session.originator() {
+            Realm::Inside => ("inside", original, reply),
+            Realm::Outside => ("outside", reply, original),
+        };
+        let master = self.session.master().map(|id| SessionName { life, id }.to_string());
+        v1::Session {
+            id: SessionName { life, id: self.id }.to_string(),
+            protocol: self.own.protocol.name().to_owned(),
+            inside: endpoint(self.inside()),
+            outside: endpoint(self.outside()),
+            remote: endpoint(self.remote()),
+            originator: originator.to_owned(),
+            state: self.session.progress().name().to_owned(),
+            packets_out,
+            packets_in,
+            idle_left_ms: left_ms(self.session.deadline().timestamp(), now),
+            alg: alg_message(self.alg),
+            master: master.unwrap_or_default(),
+            announced_by: alg_message(self.announced_by),
+            announced_in: self.announced_in.to_owned(),
+        }
+    }
+}
+
+fn pinholes(engine: &Engine, listing: &Listing, life: Life, now: Timestamp) -> v1::Pinholes {
+    let filter = &listing.filter;
+    let fits = |pinhole: &Pinhole| {
+        filter.protocol.is_none_or(|protocol| protocol == pinhole.protocol)
+            && filter.alg.is_none_or(|alg| alg == pinhole.alg)
+            && filter.admits(&[pinhole.inside, pinhole.outside, (pinhole.peer, pinhole.peer_port)])
+    };
+    let mut last = listing.from;
+    let mut next = None;
+    let mut found = Vec::new();
+    for (looked, pinhole) in (0_u32..).zip(engine.pinholes_after(PinholeId(listing.from))) {
+        if looked >= MAX_PLACES || found.len() >= listing.limit {
+            next = Some(last);
+            break;
+        }
+        last = pinhole.id.0;
+        if fits(pinhole) {
+            found.push(pinhole_message(pinhole, life, now));
+        }
+    }
+    v1::Pinholes { pinholes: found, total: count(engine.pinhole_count()), next }
+}
+
+fn pinhole_message(pinhole: &Pinhole, life: Life, now: Timestamp) -> v1::Pinhole {
+    v1::Pinhole {
+        id: PinholeName { life, id: pinhole.id }.to_string(),
+        pinhole_id: pinhole.id.0,
+        alg: protocol_message(pinhole.alg).into(),
+        protocol: pinhole.protocol.name().to_owned(),
+        peer: endpoint((pinhole.peer, pinhole.peer_port)),
+        outside: endpoint(pinhole.outside),
+        inside: endpoint(pinhole.inside),
+        master: SessionName { life, id: pinhole.master }.to_string(),
+        message: pinhole.message.to_owned(),
+        offset: pinhole.offset,
+        left_ms: left_ms(pinhole.deadline, now),
+    }
+}
+
+fn mappings(engine: &Engine, listing: &Listing) -> v1::Mappings {
+    let filter = &listing.filter;
+    let fits = |mapping: &Mapping| {
+        filter.protocol.is_none_or(|protocol| protocol == mapping.protocol)
+            && filter.admits(&[mapping.inside, mapping.outside, mapping.remote])
+    };
+    let (first, mut next) = piece(listing.from, engine.mapping_places());
+    let mut mappings = Vec::new();
+    let looked_at = engine.mappings_from(first, MAX_PLACES);
+    for (place, mapping) in looked_at.filter(|(_, mapping)| fits(mapping)) {
+        if mappings.len() >= listing.limit {
+            next = Some(place.into());
+            break;
+        }
+        mappings.push(v1::Mapping {
+            protocol: mapping.protocol.name().to_owned(),
+            inside: endpoint(mapping.inside),
+            outside: endpoint(mapping.outside),
+            remote: endpoint(mapping.remote),
+            holders: mapping.holders(),
+            block: engine
+                .block_of(mapping)
+                .map(|block| v1::PortRange { first: block.first().into(), last: block.last().into() }),
+        });
+    }
+    v1::Mappings { mappings, total: count(engine.mapping_count()), next }
+}
+
+fn alg_message(alg: Option<AlgProtocol>) -> i32 {
+    alg.map_or(v1::AlgProtocol::Unspecified, protocol_message).into()
+}
+
+fn left_ms(deadline: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from(deadline.saturating_since(now).as_millis()).unwrap_or(u64::MAX)
+}
+
+fn count(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
