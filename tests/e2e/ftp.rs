@@ -76,6 +76,12 @@ impl Control {
         line
     }
 
+    /// Reads until the connection breaks, and returns how it does.
+    pub(crate) fn broken(&mut self) -> ErrorKind {
+        let read = self.stream.read_to_end(&mut Vec::new());
+        read.expect_err("the connection is still good, or was closed in peace").kind()
+    }
+
     /// Reads a reply of one line, which must have a code.
     pub(crate) fn expect(&mut self, code: u16) -> String {
         let line = self.reply();
@@ -108,8 +114,15 @@ impl Data {
 
     /// Accepts one connection and reads it to its end.
     pub(crate) fn receive(&self) -> Vec<u8> {
+        let mut data = Vec::new();
+        self.accept().read_to_end(&mut data).expect("the data connection ends");
+        data
+    }
+
+    /// Accepts one connection.
+    pub(crate) fn accept(&self) -> TcpStream {
         let deadline = Instant::now() + PATIENCE;
-        let mut stream = loop {
+        let stream = loop {
             match self.0.accept() {
                 Ok((stream, _)) => break stream,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -121,9 +134,7 @@ impl Data {
         };
         stream.set_nonblocking(false).expect("a stream can be told to wait");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
-        let mut data = Vec::new();
-        stream.read_to_end(&mut data).expect("the data connection ends");
-        data
+        stream
     }
 
     /// Whether nobody has connected.

@@ -3,6 +3,7 @@
 
 mod control;
 mod ftp;
+mod live;
 mod managed;
 mod restart;
 mod transfers;

@@ -35,7 +35,7 @@ struct State {
 }
 
 /// Starts a controller with the data of a directory, to which gateways connect at an address.
-fn controller(directory: &Scratch, grpc: &str) -> Controller {
+pub(crate) fn controller(directory: &Scratch, grpc: &str) -> Controller {
     controller_with(directory, grpc, "24h")
 }
 
@@ -48,7 +48,7 @@ fn controller_with(directory: &Scratch, grpc: &str, certificate_lifetime: &str) 
     started.expect("the controller starts")
 }
 
-async fn sign_in(controller: &Controller) -> Api {
+pub(crate) async fn sign_in(controller: &Controller) -> Api {
     let login = controller.first_login().expect("there is a first login");
     Api::sign_in(controller.http(), &login).await.expect("the first login is good")
 }
@@ -70,7 +70,7 @@ async fn wait_for(api: &Api, connected: bool) {
 }
 
 /// Makes an appliance with all ALGs on, and returns it and its token.
-async fn enrol(api: &Api) -> (Object, String) {
+pub(crate) async fn enrol(api: &Api) -> (Object, String) {
     let nat = json!({
         "inside": ["in0"],
         "outside": ["out0"],
