@@ -148,7 +148,7 @@ pub(super) async fn policy(command: &PolicyCommand) -> anyhow::Result<()> {
 }
 
 /// A name as a segment of a path; anything else is no name anyway.
-fn segment(name: &str) -> anyhow::Result<&str> {
+pub(super) fn segment(name: &str) -> anyhow::Result<&str> {
     let good = !name.is_empty()
         && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "._-".contains(letter));
     anyhow::ensure!(good, "{name:?} is no name");

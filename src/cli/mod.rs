@@ -1,5 +1,6 @@
 //! The commands that are clients of the REST API, and of nothing else.
 
+mod appliance;
 mod apply;
 mod browser;
 mod client;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+pub(crate) use self::appliance::ApplianceCommand;
 pub(crate) use self::apply::{ApplySettings, ExportSettings};
 pub(crate) use self::browser::BrowserSettings;
 use self::client::Client;
@@ -59,6 +61,9 @@ pub(crate) enum ClientCommand {
     /// ALG policies of a tenant.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// What the gateway of an appliance does now.
+    #[command(subcommand)]
+    Appliance(ApplianceCommand),
     /// Publish what is saved to appliances.
     Publish(PublishSettings),
     /// Print a shell's completion script.
@@ -108,6 +113,7 @@ pub(crate) async fn run(command: &ClientCommand) -> anyhow::Result<ExitCode> {
         ClientCommand::Tenant(command) => manage::tenant(command).await?,
         ClientCommand::User(command) => manage::user(command).await?,
         ClientCommand::Policy(command) => manage::policy(command).await?,
+        ClientCommand::Appliance(command) => appliance::appliance(command).await?,
         ClientCommand::Publish(settings) => return publish::publish(settings).await,
         ClientCommand::Completion(settings) => shell::completion(settings)?,
         ClientCommand::Man(settings) => shell::man(settings)?,
