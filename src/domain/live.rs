@@ -12,6 +12,8 @@ use super::alg_protocol::AlgProtocol;
 pub const DEFAULT_LIMIT: u32 = 100;
 /// The most entries of a page, which is what a gateway answers at once.
 pub const MAX_LIMIT: u32 = 256;
+/// The highest place to go on at, which every client can take and give back.
+pub const MAX_CURSOR: u64 = 999_999_999_999_999_999;
 /// The longest name of a session or a pinhole.
 const MAX_ID_BYTES: usize = 64;
 
@@ -189,6 +191,7 @@ impl Listing {
             match (name, listed) {
                 ("cursor", _) => {
                     let cursor = digits(value).and_then(|digits| digits.parse().ok());
+                    let cursor = cursor.filter(|cursor| *cursor <= MAX_CURSOR);
                     listing.cursor =
                         cursor.ok_or_else(|| fail("is to be a next_cursor that was answered"))?;
                 }

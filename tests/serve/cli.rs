@@ -192,6 +192,17 @@ async fn the_commands_do_what_they_say() {
     let published = shell.good(&["publish", "edge", "-t", "acme"]).await;
     assert!(published.contains("edge  pending") || published.contains("edge  unreachable"), "{published}");
     Shell::told(&shell.run(&["publish", "nowhere", "-t", "acme"]).await, 1);
+    for arguments in [
+        vec!["appliance", "sessions", "edge", "--address", "10.0.0.2", "-t", "acme"],
+        vec!["appliance", "kill", "edge", "--pinhole", "a-1", "-t", "acme"],
+    ] {
+        let nobody = shell.run(&arguments).await;
+        Shell::told(&nobody, 1);
+        assert!(
+            String::from_utf8(nobody.stderr).unwrap().contains("no gateway of the appliance is connected")
+        );
+    }
+    Shell::told(&shell.run(&["appliance", "kill", "edge", "-t", "acme"]).await, 2);
     Shell::told(&shell.run(&["policy", "show", "a/../b", "-t", "acme"]).await, 1);
 
     for shell_name in ["bash", "zsh", "fish"] {

@@ -22,6 +22,7 @@ fn listings_are_read_or_refused() {
     for (query, error) in [
         ("cursor=x", "cursor is to be a next_cursor that was answered"),
         ("cursor=+1", "cursor is to be a next_cursor that was answered"),
+        ("cursor=1000000000000000000", "cursor is to be a next_cursor that was answered"),
         ("limit=0", "limit is to be a number from 1 to 256"),
         ("limit=257", "limit is to be a number from 1 to 256"),
         ("address=10.0.0", "address is to be an IPv4 address"),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Answered, Question};
 use crate::domain::alg_protocol::AlgProtocol;
-use crate::domain::live::{Listing, LiveId, SessionProtocol};
+use crate::domain::live::{Listing, LiveId, MAX_CURSOR, SessionProtocol};
 use crate::error::ApplianceFault;
 use crate::push::event::protocol;
 use crate::push::limits;
@@ -150,8 +150,8 @@ fn page<M, T>(
     if messages.len() > usize::try_from(listing.limit).unwrap_or(0) {
         return None;
     }
-    // Else whoever reads on would never come to an end.
-    if next.is_some_and(|next| next <= listing.cursor) {
+    // Else whoever reads on would never come to an end, or could not.
+    if next.is_some_and(|next| next <= listing.cursor || next > MAX_CURSOR) {
         return None;
     }
     let items = messages.into_iter().map(parse).collect::<Option<Vec<T>>>()?;

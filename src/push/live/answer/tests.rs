@@ -47,7 +47,7 @@ fn what_a_gateway_answers_is_read_or_refused() {
     // More than was asked for, and a way on that leads nowhere.
     let one = || Listing { limit: 1, cursor: 5, ..Listing::default() };
     assert_eq!(sessions(one(), vec![good(), good()], None), Err(ApplianceFault::Nonsense));
-    for next in [0, 5] {
+    for next in [0, 5, u64::MAX] {
         assert_eq!(sessions(one(), vec![], Some(next)), Err(ApplianceFault::Nonsense));
     }
     // Another question's answer.
