@@ -76,7 +76,7 @@ impl SessionProtocol {
 }
 
 /// How far a session has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionState {
     /// UDP or ICMP: the responder has not answered.

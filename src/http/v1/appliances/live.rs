@@ -10,7 +10,7 @@ use super::live_view::{MappingsView, PinholesView, SessionsView};
 use crate::app::AppState;
 use crate::app::live::{self, Kill};
 use crate::domain::alg_protocol::AlgProtocol;
-use crate::domain::live::{SessionProtocol, SessionState};
+use crate::domain::live::SessionProtocol;
 use crate::http::extract::{
     Caller, LivePath, MappingListing, ObjectPath, PinholeListing, SessionListing, Write,
 };
@@ -34,7 +34,7 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
         ("port" = Option<u16>, Query, description = "One of its ports, or its ICMP identifier", minimum = 1, maximum = 65_535),
         ("protocol" = Option<SessionProtocol>, Query, description = "Its protocol"),
         ("alg" = Option<AlgProtocol>, Query, description = "The ALG that reads it, or that announced it"),
-        ("state" = Option<SessionState>, Query, description = "How far it has come"),
+        ("state" = Option<String>, Query, description = "How far it has come", pattern = "^(unreplied|replied|syn_sent|syn_received|established|closing|closed)$"),
         ("cursor" = Option<String>, Query, description = "Where to go on: `next_cursor` of the answer before", pattern = "^[0-9]{1,18}$"),
         ("limit" = Option<u32>, Query, description = "The most sessions, 100 if not given", minimum = 1, maximum = 256),
     ),
