@@ -131,9 +131,13 @@ impl Table {
 
     /// Finds the session that an arriving packet belongs to.
     pub fn find(&self, key: &Key) -> Option<(SessionId, Direction)> {
-        let found = Guess(self.index.lookup(self.hash(key), |value| self.is_at(key, Guess(value)))?);
+        let found = self.search(key, self.hash(key))?;
         let generation = self.at(found.slot())?.generation;
         Some((SessionId { slot: found.slot(), generation }, found.direction()))
+    }
+
+    fn search(&self, key: &Key, hash: u32) -> Option<Guess> {
+        self.index.lookup(hash, |value| self.is_at(key, Guess(value))).map(Guess)
     }
 
     /// Returns the session of a guess, if it was right and still is.
@@ -170,12 +174,13 @@ impl Table {
         idle: &IdleTicks,
     ) -> Result<SessionId, InsertError> {
         let (original, reply) = (Key::from(new.original), Key::from(new.reply));
-        if self.find(&original).is_some() || self.find(&reply).is_some() {
+        let (original_hash, reply_hash) = (self.hash(&original), self.hash(&reply));
+        if self.search(&original, original_hash).is_some() || self.search(&reply, reply_hash).is_some() {
             return Err(InsertError::Taken);
         }
         let slot = self.free.pop().ok_or(InsertError::Full)?;
-        let inserted = self.index.insert(self.hasher.key(&original), pack(slot, Direction::Original))
-            && self.index.insert(self.hasher.key(&reply), pack(slot, Direction::Reply));
+        let inserted = self.index.insert(original_hash, pack(slot, Direction::Original))
+            && self.index.insert(reply_hash, pack(slot, Direction::Reply));
         debug_assert!(inserted, "the index has two places for each session");
         let session = self.at_mut(slot).ok_or(InsertError::Full)?;
         session.occupy(new);
@@ -188,7 +193,7 @@ impl Table {
     /// Takes a session out.
     pub fn remove(&mut self, id: SessionId) -> Option<Session> {
         let session = *self.session(id)?;
-        let hash = |direction| self.hash(&session.tuple(direction).into());
+        let hash = |direction| self.hash(&session.key(direction));
         let (original, reply) = (hash(Direction::Original), hash(Direction::Reply));
         self.index.remove(original, pack(id.slot, Direction::Original));
         self.index.remove(reply, pack(id.slot, Direction::Reply));

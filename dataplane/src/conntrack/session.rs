@@ -222,10 +222,16 @@ impl Session {
         }
     }
 
+    /// Returns the key of packets of `direction` as they arrive.
+    #[inline(always)]
+    pub(super) const fn key(&self, direction: Direction) -> Key {
+        Key { protocol: self.protocol, words: self.words(direction) }
+    }
+
     /// Returns the key of packets of `direction` as they leave.
     #[inline(always)]
     pub const fn leaving(&self, direction: Direction) -> Key {
-        Key { protocol: self.protocol, words: self.words(direction.opposite()) }.reversed()
+        self.key(direction.opposite()).reversed()
     }
 
     /// Returns something of both cache lines.
@@ -294,7 +300,7 @@ impl Session {
 
     /// Returns the addresses and ports of packets of `direction` as they arrive.
     pub const fn tuple(&self, direction: Direction) -> Tuple {
-        Key { protocol: self.protocol, words: self.words(direction) }.tuple()
+        self.key(direction).tuple()
     }
 
     /// Returns the addresses and ports of packets of `direction` as they leave.

@@ -24,29 +24,37 @@ impl Engine {
         now: Timestamp,
         verdicts: &mut [Verdict],
     ) {
-        // Taken out for the call, so that the pipeline can read it while it changes the tables.
-        let Some(snapshot) = self.snapshot.take() else {
+        let decided = self.receive(realm, now, |engine, arrival| {
+            for (packets, verdicts) in packets.chunks_mut(BATCH).zip(verdicts.chunks_mut(BATCH)) {
+                engine.chunk(packets, arrival, verdicts);
+            }
+        });
+        if decided.is_none() {
             verdicts.fill_with(|| self.drop(DropReason::NotConfigured));
-            return;
-        };
-        self.nat.set_time(now);
-        let arrival = Arrival { snapshot: &snapshot, realm, now, tick: Tick::at(now), way: Way::First };
-        for (packets, verdicts) in packets.chunks_mut(BATCH).zip(verdicts.chunks_mut(BATCH)) {
-            self.chunk(packets, &arrival, verdicts);
         }
-        self.snapshot = Some(snapshot);
-        self.tell();
     }
 
     /// Decides on a packet that came from `realm` and rewrites it in place.
     pub fn process(&mut self, packet: &mut Packet<'_>, realm: Realm, now: Timestamp) -> Verdict {
-        let Some(snapshot) = self.snapshot.take() else { return self.drop(DropReason::NotConfigured) };
+        self.receive(realm, now, |engine, arrival| engine.settle(packet, arrival))
+            .unwrap_or_else(|| self.drop(DropReason::NotConfigured))
+    }
+
+    /// Has `decide` work under the snapshot in force; `None` where there is none.
+    fn receive<R>(
+        &mut self,
+        realm: Realm,
+        now: Timestamp,
+        decide: impl FnOnce(&mut Self, &Arrival<'_>) -> R,
+    ) -> Option<R> {
+        // Taken out for the call, so that the pipeline can read it while it changes the tables.
+        let snapshot = self.snapshot.take()?;
         self.nat.set_time(now);
         let arrival = Arrival { snapshot: &snapshot, realm, now, tick: Tick::at(now), way: Way::First };
-        let verdict = self.settle(packet, &arrival);
+        let decided = decide(self, &arrival);
         self.snapshot = Some(snapshot);
         self.tell();
-        verdict
+        Some(decided)
     }
 
     /// Looks the packets up together and decides on one after the other: by the short way for those that most

@@ -216,19 +216,9 @@ impl Plain {
     /// Reads the TCP header; `None` for a segment that opens or closes a connection, or is malformed.
     #[inline(always)]
     pub fn segment(packet: &[u8]) -> Option<TcpInfo> {
-        let segment = packet.get(Self::TRANSPORT_AT..)?;
-        let fixed = segment.first_chunk::<{ tcp::MIN_HEADER }>()?;
-        let header_length = tcp::header_length(fixed);
-        let payload = segment.len().checked_sub(header_length)?;
-        let flags = u8_at(fixed, tcp::FLAGS);
-        let turns = flags & (tcp::SYN | tcp::FIN | tcp::RST) != 0 || flags & tcp::ACK_FLAG == 0;
-        (!turns && header_length >= tcp::MIN_HEADER).then(|| TcpInfo {
-            seq: u32_at(fixed, tcp::SEQ),
-            ack: u32_at(fixed, tcp::ACK),
-            flags,
-            window: tcp::window(fixed),
-            payload: u16::try_from(payload).unwrap_or(0),
-        })
+        let (info, _) = tcp_info(packet.get(Self::TRANSPORT_AT..)?).ok()?;
+        let turns = info.flags & (tcp::SYN | tcp::FIN | tcp::RST) != 0 || !info.has(tcp::ACK_FLAG);
+        (!turns).then_some(info)
     }
 }
 
@@ -290,8 +280,9 @@ fn has_source_route(header: &[u8]) -> bool {
     false
 }
 
+/// Reads the fields of a TCP header; also returns its length.
 #[inline(always)]
-fn parse_tcp(segment: &[u8]) -> Result<Transport, DropReason> {
+fn tcp_info(segment: &[u8]) -> Result<(TcpInfo, usize), DropReason> {
     let Some(fixed) = segment.first_chunk::<{ tcp::MIN_HEADER }>() else {
         return Err(DropReason::Truncated);
     };
@@ -307,13 +298,19 @@ fn parse_tcp(segment: &[u8]) -> Result<Transport, DropReason> {
         window: tcp::window(fixed),
         payload: u16::try_from(payload).unwrap_or(0),
     };
+    Ok((info, header_length))
+}
+
+#[inline(always)]
+fn parse_tcp(segment: &[u8]) -> Result<Transport, DropReason> {
+    let (info, header_length) = tcp_info(segment)?;
     let contradictory = info.has(tcp::SYN) && info.flags & (tcp::FIN | tcp::RST) != 0;
     let none = info.flags & (tcp::SYN | tcp::ACK_FLAG | tcp::RST | tcp::FIN) == 0;
     if contradictory || none {
         return Err(DropReason::BadTcpFlags);
     }
     let length = u16::try_from(header_length).unwrap_or(0);
-    Ok(Transport { protocol: Protocol::Tcp, ports: ports(fixed)?, length, body: Body::Tcp(info) })
+    Ok(Transport { protocol: Protocol::Tcp, ports: ports(segment)?, length, body: Body::Tcp(info) })
 }
 
 #[inline(always)]

@@ -3,7 +3,7 @@
 //! datagram by datagram; only the identification of the packets, which means nothing in packets that must not be
 //! fragmented (RFC 6864, section 4.1), is the kernel's.
 
-use pinhole_dataplane::wire::checksum;
+use pinhole_dataplane::wire::{self, PROTOCOL_UDP, checksum, ipv4, u16_at};
 
 use crate::datapath::tun::header::{Checksum, Ecn, Gso, GsoKind, HEADER_BYTES, VirtioNetHeader};
 use crate::datapath::worker::frame::{Frame, Target};
@@ -62,21 +62,19 @@ pub(super) fn join(frames: &[Frame], joined: &mut Vec<u8>) {
 
 /// Writes the lengths and checksums of a train.
 fn finish(packet: &mut [u8]) {
-    use pinhole_dataplane::wire::{self, ipv4};
     let length = packet.len();
     wire::set_u16(packet, ipv4::TOTAL_LENGTH, u16::try_from(length).unwrap_or(u16::MAX));
     ipv4::fill_checksum(packet);
     let datagram = length.saturating_sub(IP_HEADER);
     wire::set_u16(packet, UDP_LENGTH, u16::try_from(datagram).unwrap_or(u16::MAX));
     let (source, destination) = (ipv4::source(packet), ipv4::destination(packet));
-    let sum = checksum::pseudo_header(source, destination, wire::PROTOCOL_UDP, datagram);
+    let sum = checksum::pseudo_header(source, destination, PROTOCOL_UDP, datagram);
     wire::set_u16(packet, UDP_CHECKSUM, sum);
 }
 
 /// Returns the bytes of payload of a datagram that may be part of a train: whole, without IP options, not to be
 /// fragmented, and with a checksum that is known to be right, as the kernel will write a new one.
 fn payload(frame: &Frame) -> Option<usize> {
-    use pinhole_dataplane::wire::{PROTOCOL_UDP, u16_at};
     const DONT_FRAGMENT: [u8; 2] = [0x40, 0];
     let packet = frame.packet();
     let header = packet.first_chunk::<HEADERS>()?;
@@ -91,7 +89,6 @@ fn payload(frame: &Frame) -> Option<usize> {
 }
 
 fn is_right(frame: &Frame, packet: &[u8]) -> bool {
-    use pinhole_dataplane::wire::{PROTOCOL_UDP, ipv4, u16_at};
     let sent_without = u16_at(packet, UDP_CHECKSUM) == 0;
     match frame.header.checksum {
         Checksum::Partial { .. } => true,
