@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::page::{MAX_PER_PAGE, MAX_QUERY_CHARS};
+use super::parameters;
 use crate::clock::Timestamp;
 use crate::ids::TenantId;
 
@@ -229,42 +230,37 @@ impl AuditQuery {
         parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, (String, String)> {
         let mut query = Self::default();
-        let mut seen = Vec::new();
-        for (name, value) in parameters {
-            let fail = |detail: &str| (name.to_owned(), detail.to_owned());
-            if seen.contains(&name) {
-                return Err(fail("is given twice"));
-            }
-            seen.push(name);
+        parameters::read(parameters, &[], |name, value| {
             let text = || match value {
                 "" => Ok(None),
-                text if text.chars().count() > MAX_QUERY_CHARS => Err(fail("is too long")),
-                text if text.contains('\0') => Err(fail("contains a zero character")),
+                text if text.chars().count() > MAX_QUERY_CHARS => Err("is too long".to_owned()),
+                text if text.contains('\0') => Err("contains a zero character".to_owned()),
                 text => Ok(Some(text.to_owned())),
             };
             let time = || {
                 DateTime::parse_from_rfc3339(value)
                     .map(|time| Some(time.with_timezone(&Utc)))
-                    .map_err(|_| fail("is to be a time as in RFC 3339"))
+                    .map_err(|_| "is to be a time as in RFC 3339".to_owned())
             };
             match name {
                 "cursor" => {
                     let place = value.parse().ok().filter(|place| *place > 0);
                     query.cursor =
-                        Some(place.ok_or_else(|| fail("is to be a next_cursor that was answered"))?);
+                        Some(place.ok_or_else(|| "is to be a next_cursor that was answered".to_owned())?);
                 }
                 "per_page" => {
                     let limit = value.parse().ok().filter(|limit| (1..=MAX_PER_PAGE).contains(limit));
-                    query.limit = limit.ok_or_else(|| fail("is to be a number from 1 to 100"))?;
+                    query.limit = limit.ok_or_else(|| "is to be a number from 1 to 100".to_owned())?;
                 }
                 "q" => query.search = text()?,
                 "object" => query.object = text()?,
                 "actor" => query.actor = text()?,
                 "from" => query.from = time()?,
                 "to" => query.to = time()?,
-                _ => return Err(fail("there is no such parameter")),
+                _ => return Err(parameters::UNKNOWN.to_owned()),
             }
-        }
+            Ok(())
+        })?;
         Ok(query)
     }
 }

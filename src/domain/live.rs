@@ -7,6 +7,7 @@ use std::num::NonZeroU16;
 use serde::{Deserialize, Serialize};
 
 use super::alg_protocol::AlgProtocol;
+use super::parameters;
 
 /// The entries of a page when the caller does not say.
 pub const DEFAULT_LIMIT: u32 = 100;
@@ -181,48 +182,44 @@ impl Listing {
         parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, (String, String)> {
         let mut listing = Self::default();
-        let mut seen = Vec::new();
-        for (name, value) in parameters {
-            let fail = |detail: &str| (name.to_owned(), detail.to_owned());
-            if seen.contains(&name) {
-                return Err(fail("is given twice"));
-            }
-            seen.push(name);
+        parameters::read(parameters, &[], |name, value| {
             match (name, listed) {
                 ("cursor", _) => {
                     let cursor = digits(value).and_then(|digits| digits.parse().ok());
                     let cursor = cursor.filter(|cursor| *cursor <= MAX_CURSOR);
                     listing.cursor =
-                        cursor.ok_or_else(|| fail("is to be a next_cursor that was answered"))?;
+                        cursor.ok_or_else(|| "is to be a next_cursor that was answered".to_owned())?;
                 }
                 ("limit", _) => {
                     let limit = digits(value).and_then(|digits| digits.parse().ok());
                     let limit = limit.filter(|limit| (1..=MAX_LIMIT).contains(limit));
-                    listing.limit = limit.ok_or_else(|| fail("is to be a number from 1 to 256"))?;
+                    listing.limit = limit.ok_or_else(|| "is to be a number from 1 to 256".to_owned())?;
                 }
                 ("address", _) => {
-                    let address = value.parse().map_err(|_| fail("is to be an IPv4 address"))?;
+                    let address = value.parse().map_err(|_| "is to be an IPv4 address".to_owned())?;
                     listing.address = Some(address);
                 }
                 ("port", _) => {
                     let port = digits(value).and_then(|digits| digits.parse().ok());
-                    listing.port = Some(port.ok_or_else(|| fail("is to be a port from 1 to 65535"))?);
+                    listing.port = Some(port.ok_or_else(|| "is to be a port from 1 to 65535".to_owned())?);
                 }
                 ("protocol", _) => {
                     let protocol = SessionProtocol::parse(value);
-                    listing.protocol = Some(protocol.ok_or_else(|| fail("is to be tcp, udp or icmp"))?);
+                    listing.protocol = Some(protocol.ok_or_else(|| "is to be tcp, udp or icmp".to_owned())?);
                 }
                 ("alg", Listed::Sessions | Listed::Pinholes) => {
                     let alg = AlgProtocol::ALL.into_iter().find(|alg| alg.as_str() == value);
-                    listing.alg = Some(alg.ok_or_else(|| fail("is to be ftp, ike_esp, pptp, sip or tftp"))?);
+                    listing.alg =
+                        Some(alg.ok_or_else(|| "is to be ftp, ike_esp, pptp, sip or tftp".to_owned())?);
                 }
                 ("state", Listed::Sessions) => {
                     let state = SessionState::parse(value);
-                    listing.state = Some(state.ok_or_else(|| fail("is no state of a session"))?);
+                    listing.state = Some(state.ok_or_else(|| "is no state of a session".to_owned())?);
                 }
-                _ => return Err(fail("there is no such parameter")),
+                _ => return Err(parameters::UNKNOWN.to_owned()),
             }
-        }
+            Ok(())
+        })?;
         Ok(listing)
     }
 }

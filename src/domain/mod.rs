@@ -16,6 +16,7 @@ pub mod nat;
 pub mod object;
 pub mod overlap;
 pub mod page;
+mod parameters;
 pub mod password;
 pub mod permission;
 pub mod port;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::name::Name;
+use super::parameters;
 
 /// The items of a page when the caller does not say.
 pub const DEFAULT_PER_PAGE: u32 = 10;
@@ -82,28 +83,23 @@ impl ListQuery {
         parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, (String, String)> {
         let mut query = Self::default();
-        let mut seen = Vec::new();
-        for (name, value) in parameters {
-            let fail = |detail: &str| (name.to_owned(), detail.to_owned());
-            if name != "tag" && seen.contains(&name) {
-                return Err(fail("is given twice"));
-            }
-            seen.push(name);
+        parameters::read(parameters, &["tag"], |name, value| {
             match name {
-                "q" if value.chars().count() > MAX_QUERY_CHARS => return Err(fail("is too long")),
-                "tag" if query.tags.len() >= MAX_FILTER_TAGS => return Err(fail("is given too often")),
-                "q" | "tag" if value.contains('\0') => return Err(fail("contains a zero character")),
+                "q" if value.chars().count() > MAX_QUERY_CHARS => return Err("is too long".to_owned()),
+                "tag" if query.tags.len() >= MAX_FILTER_TAGS => return Err("is given too often".to_owned()),
+                "q" | "tag" if value.contains('\0') => return Err("contains a zero character".to_owned()),
                 "q" => query.search = Some(value.to_owned()).filter(|text| !text.is_empty()),
                 "tag" => query.tags.push(value.to_owned()),
                 "sort" => {
                     let orders = "is to be name, -name, updated_at or -updated_at";
-                    query.sort = Sort::parse(value).ok_or_else(|| fail(orders))?;
+                    query.sort = Sort::parse(value).ok_or_else(|| orders.to_owned())?;
                 }
-                "page" => query.page = number(value, MAX_PAGE).map_err(|detail| fail(&detail))?,
-                "per_page" => query.per_page = number(value, MAX_PER_PAGE).map_err(|detail| fail(&detail))?,
-                _ => return Err(fail("there is no such parameter")),
+                "page" => query.page = number(value, MAX_PAGE)?,
+                "per_page" => query.per_page = number(value, MAX_PER_PAGE)?,
+                _ => return Err(parameters::UNKNOWN.to_owned()),
             }
-        }
+            Ok(())
+        })?;
         Ok(query)
     }
 
@@ -143,7 +139,7 @@ impl ListQuery {
     ) -> Result<Self, (String, String)> {
         let parameters: Vec<(&str, &str)> = parameters.into_iter().collect();
         match parameters.iter().find(|(name, _)| !matches!(*name, "page" | "per_page")) {
-            Some((name, _)) => Err(((*name).to_owned(), "there is no such parameter".to_owned())),
+            Some((name, _)) => Err(((*name).to_owned(), parameters::UNKNOWN.to_owned())),
             None => Self::parse(parameters),
         }
     }

@@ -23,12 +23,12 @@ const CHECKSUM_OFFSET: u16 = 6;
 /// Returns how many of the frames can leave together; 0 only where there are none.
 pub(super) fn length(frames: &[Frame]) -> usize {
     let Some((first, rest)) = frames.split_first() else { return 0 };
-    let Some(size) = payload(first) else { return 1 };
+    // What is cheap to see comes first: for the payload a checksum may have to be computed.
+    let mut same = rest.iter().take_while(|frame| flow(first) == flow(frame)).peekable();
+    let Some(size) = same.peek().and_then(|_| payload(first)) else { return 1 };
     let (mut cars, mut total) = (1, HEADERS + size);
-    for frame in rest {
-        let Some(next) = payload(frame).filter(|next| *next <= size && flow(first) == flow(frame)) else {
-            break;
-        };
+    for frame in same {
+        let Some(next) = payload(frame).filter(|next| *next <= size) else { break };
         if cars == MAX_CARS || total + next > MAX_LENGTH {
             break;
         }
