@@ -84,8 +84,9 @@ impl Report {
     /// Runs a decoder one step deeper in the document.
     pub fn within<T>(&mut self, step: impl std::fmt::Display, decode: impl FnOnce(&mut Self) -> T) -> T {
         let length = self.pointer.len();
+        self.pointer.push('/');
         // Writing to a string cannot fail.
-        let _ = write!(self.pointer, "/{}", escape(&step.to_string()));
+        let _ = write!(Steps(&mut self.pointer), "{step}");
         let value = decode(self);
         self.pointer.truncate(length);
         value
@@ -110,9 +111,24 @@ impl Report {
     }
 }
 
-/// A step of a JSON pointer, RFC 6901 section 4.
-fn escape(step: &str) -> String {
-    step.replace('~', "~0").replace('/', "~1")
+/// A JSON pointer whose last step is being written, RFC 6901 section 4.
+struct Steps<'a>(&'a mut String);
+
+impl std::fmt::Write for Steps<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        if !text.contains(['~', '/']) {
+            self.0.push_str(text);
+            return Ok(());
+        }
+        for letter in text.chars() {
+            match letter {
+                '~' => self.0.push_str("~0"),
+                '/' => self.0.push_str("~1"),
+                letter => self.0.push(letter),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The fields of a JSON object, read one by one.
@@ -126,7 +142,7 @@ impl<'a> Fields<'a> {
     /// Opens a JSON object; anything else is reported.
     pub fn open(value: &'a Value, report: &mut Report) -> Option<Self> {
         match value.as_object() {
-            Some(map) => Some(Self { map, known: Vec::new() }),
+            Some(map) => Some(Self { map, known: Vec::with_capacity(map.len()) }),
             None => wrong_type(value, "an object", report),
         }
     }

@@ -7,15 +7,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::version::Version;
 
-/// Bytes of the hash that stand in a tag.
-const HASH_BYTES: usize = 8;
-
-/// The tag of an answer.
+/// The tag of an answer, with the first eight bytes of its hash.
 #[must_use]
 pub(super) fn of(version: Version, body: &[u8]) -> String {
-    let digest = Sha256::digest(body);
-    let hash: String = digest.iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{version}-{hash}\"")
+    let [a, b, c, d, e, f, g, h, ..]: [u8; 32] = Sha256::digest(body).into();
+    let hash = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    format!("\"{version}-{hash:016x}\"")
 }
 
 /// The tag that says a version and no more.

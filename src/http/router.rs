@@ -6,17 +6,18 @@ use axum::Router;
 use axum::extract::MatchedPath;
 use axum::http::{Request, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::request_id::PropagateRequestIdLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
 use tracing::Level;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::layer::request_id::RequestId;
 use super::layer::{idempotency, origin, problem, rate, request_id, security};
 use super::problem::catalogue as problems;
 use super::{health, openapi, v1};
@@ -33,30 +34,37 @@ const MIN_COMPRESSED_BYTES: u64 = 1_024;
 pub fn router(state: AppState) -> Router {
     let (router, _) = api().split_for_parts();
     let router = router.merge(openapi::routes()).merge(problems::routes()).with_state(state.clone());
-    let mut router = router.layer(from_fn_with_state(state.clone(), idempotency::replay));
-    if let Some(quota) = state.rate_limit {
-        router = router.layer(from_fn_with_state(rate::Limiter::new(quota.get()), rate::limit));
-    }
-    through_layers(router.layer(from_fn_with_state(state, origin::trace)))
+    let limiter = state.rate_limit.map(|quota| rate::Limiter::new(quota.get()));
+    let router = router.layer(
+        ServiceBuilder::new()
+            .layer(from_fn_with_state(state.clone(), origin::trace))
+            .option_layer(limiter.map(|limiter| from_fn_with_state(limiter, rate::limit)))
+            .layer(from_fn_with_state(state, idempotency::replay)),
+    );
+    through_layers(router)
 }
 
-/// Puts a router behind what every request passes through.
+/// Puts a router behind what every request passes through, the first first. As one layer: a router clones and boxes
+/// each of its layers for each request.
 pub(super) fn through_layers(router: Router) -> Router {
-    router
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
-        .layer(RequestBodyLimitLayer::new(HARD_BODY_LIMIT))
-        .layer(CatchPanicLayer::custom(problem::of_panic))
-        .layer(from_fn(problem::render))
-        .layer(CompressionLayer::new().compress_when(worth_compressing()))
-        .layer(from_fn(security::defend))
-        .layer(
-            TraceLayer::new_for_http()
-                .make_span_with(span)
-                .on_response(DefaultOnResponse::new().level(Level::DEBUG))
-                .on_failure(()),
-        )
-        .layer(from_fn(request_id::assign))
-        .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION]))
+    router.layer(
+        ServiceBuilder::new()
+            .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION]))
+            .map_request(request_id::assign)
+            .layer(PropagateRequestIdLayer::new(request_id::HEADER))
+            .layer(
+                TraceLayer::new_for_http()
+                    .make_span_with(span)
+                    .on_response(DefaultOnResponse::new().level(Level::DEBUG))
+                    .on_failure(()),
+            )
+            .map_response(security::defend)
+            .layer(CompressionLayer::new().compress_when(worth_compressing()))
+            .layer(from_fn(problem::render))
+            .layer(CatchPanicLayer::custom(problem::of_panic))
+            .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+            .layer(RequestBodyLimitLayer::new(HARD_BODY_LIMIT)),
+    )
 }
 
 /// Bodies that are shorter on the wire for it: not small ones, and no stream of events, which would wait for more.
@@ -99,7 +107,7 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
 }
 
 fn span<B>(request: &Request<B>) -> tracing::Span {
-    let id = request.extensions().get::<RequestId>().map(|id| id.0.as_str());
+    let id = request_id::of(request);
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     tracing::info_span!(
         "request",

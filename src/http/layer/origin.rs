@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::request_id::RequestId;
+use super::request_id;
 use crate::app::AppState;
 use crate::origin::Origin;
 
@@ -24,7 +24,7 @@ pub(in crate::http) async fn trace(
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical());
     let origin = Origin {
         client: peer.map(|peer| client(peer, request.headers(), &state.trusted_proxies)),
-        request: request.extensions().get::<RequestId>().and_then(|id| id.0.parse().ok()),
+        request: request_id::of(&request).and_then(|id| id.parse().ok()),
     };
     request.extensions_mut().insert(origin);
     origin.scope(next.run(request)).await

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::request_id::RequestId;
+use super::request_id;
 use crate::http::problem::Problem;
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -19,7 +19,7 @@ const NAVIGATED: &str = "/v1/auth/oidc/";
 pub(in crate::http) async fn render(request: Request, next: Next) -> Response {
     let instance = request.uri().path().to_owned();
     let page = instance.starts_with(NAVIGATED) && prefers_html(request.headers());
-    let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    let request_id = request_id::of(&request).unwrap_or_default().to_owned();
     let mut response = next.run(request).await;
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {

@@ -1,24 +1,23 @@
 //! Gives each request an id, by which the log, the answer's header and problem documents name it.
 
-use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::{HeaderName, HeaderValue, Request};
 use uuid::Uuid;
 
-const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// The header of a request within the program, and of its answer.
+pub(in crate::http) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A request's id.
-#[derive(Debug, Clone)]
-pub(in crate::http) struct RequestId(pub(in crate::http) String);
-
-/// The middleware.
-pub(in crate::http) async fn assign(mut request: Request, next: Next) -> Response {
-    let id = Uuid::now_v7().to_string();
-    request.extensions_mut().insert(RequestId(id.clone()));
-    let mut response = next.run(request).await;
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(HEADER, value);
+/// Gives a request its id; one that the client gave it is not believed.
+pub(in crate::http) fn assign<B>(mut request: Request<B>) -> Request<B> {
+    let mut text = Uuid::encode_buffer();
+    let text: &str = Uuid::now_v7().hyphenated().encode_lower(&mut text);
+    request.headers_mut().remove(HEADER);
+    if let Ok(id) = HeaderValue::from_str(text) {
+        request.headers_mut().insert(HEADER, id);
     }
-    response
+    request
+}
+
+/// The id that a request was given.
+pub(in crate::http) fn of<B>(request: &Request<B>) -> Option<&str> {
+    request.headers().get(HEADER)?.to_str().ok()
 }

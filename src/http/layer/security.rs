@@ -1,8 +1,6 @@
 //! Headers that keep browsers from doing with an answer what it was not meant for.
 
-use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::Next;
 use axum::response::Response;
 
 const DEFAULTS: [(HeaderName, HeaderValue); 5] = [
@@ -17,9 +15,8 @@ const DEFAULTS: [(HeaderName, HeaderValue); 5] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
 ];
 
-/// The middleware. A handler's own headers stand.
-pub(in crate::http) async fn defend(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+/// Completes an answer. A handler's own headers stand.
+pub(in crate::http) fn defend<B>(mut response: Response<B>) -> Response<B> {
     for (name, value) in DEFAULTS {
         response.headers_mut().entry(name).or_insert(value);
     }
