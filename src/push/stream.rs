@@ -51,7 +51,8 @@ struct Mail {
     inquiries: mpsc::Receiver<Asked>,
 }
 
-/// Serves a gateway whose credential is good.
+/// Serves a gateway whose credential is good. What it does now and then is in a box of its own, since there are ten
+/// thousand of these, and nearly all of them wait.
 pub(super) async fn run(
     core: Core,
     credential: Credential,
@@ -59,7 +60,7 @@ pub(super) async fn run(
     outbox: Outbox,
 ) {
     let (appliance, name) = (credential.appliance, credential.name.as_str());
-    let end = match open(&core, &credential, &mut inbound).await {
+    let end = match Box::pin(open(&core, &credential, &mut inbound)).await {
         Ok((held, running, mail)) => {
             tracing::info!(appliance.id = %appliance, appliance.name = name, stream.id = %held.stream, "a gateway has attached");
             let mut stream = Stream::new(core.clone(), held, outbox, running);
@@ -169,7 +170,7 @@ impl Stream {
         loop {
             let order = orders.borrow_and_update().clone();
             match order {
-                Order::Serve(Some(desired)) => self.send_if_missing(&desired).await?,
+                Order::Serve(Some(desired)) => Box::pin(self.send_if_missing(&desired)).await?,
                 Order::Serve(None) => {}
                 Order::Replaced => return Err(End::Replaced),
                 Order::Revoked => return Err(End::Revoked),
@@ -178,10 +179,10 @@ impl Stream {
             let answer_due = self.outstanding.as_ref().map(|outstanding| outstanding.deadline);
             tokio::select! {
                 message = inbound.message() => match message.map_err(broken)? {
-                    Some(message) => self.handle(message).await?,
+                    Some(message) => Box::pin(self.handle(message)).await?,
                     None => return Ok(()),
                 },
-                Some(asked) = inquiries.recv() => self.ask(asked).await?,
+                Some(asked) = inquiries.recv() => Box::pin(self.ask(asked)).await?,
                 // The sender goes when a newer stream has taken this one's place.
                 changed = orders.changed() => changed.map_err(|_| End::Replaced)?,
                 () = sleep_until(self.heard + silence(interval)) => return Err(End::Silent),

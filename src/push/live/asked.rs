@@ -14,7 +14,8 @@ use crate::push::limits;
 /// A question for a stream.
 #[derive(Debug)]
 pub(in crate::push) struct Asked {
-    question: Option<v1::inquiry::Question>,
+    /// In a box, since every stream's queue has room for dozens of these, which are rarely there.
+    question: Option<Box<v1::inquiry::Question>>,
     answer: oneshot::Sender<Heard>,
 }
 
@@ -25,7 +26,7 @@ impl Asked {
     /// A question, and where its answer comes; nothing comes when the stream ends before.
     pub(super) fn new(question: Option<v1::inquiry::Question>) -> (Self, oneshot::Receiver<Heard>) {
         let (answer, heard) = oneshot::channel();
-        (Self { question, answer }, heard)
+        (Self { question: question.map(Box::new), answer }, heard)
     }
 }
 
@@ -48,7 +49,7 @@ impl Waiting {
         }
         self.last = self.last.wrapping_add(1);
         self.answers.insert(self.last, asked.answer);
-        Some(v1::Inquiry { id: self.last, question: asked.question })
+        Some(v1::Inquiry { id: self.last, question: asked.question.map(|question| *question) })
     }
 
     /// Gives an answer to whoever asked. One that nobody waits for is late, or a gateway's invention.
