@@ -7,6 +7,7 @@ use crate::conntrack::tcp::{Senders, Tcp, TcpState};
 use crate::conntrack::timer::{Links, Timed};
 use crate::limits::IdleTicks;
 use crate::nat::MappingId;
+use crate::parse::TcpInfo;
 use crate::time::Tick;
 use crate::tuple::{Direction, Key, Protocol, Tuple};
 
@@ -322,6 +323,12 @@ impl Session {
             Phase::Tcp(state) => Some(Tcp::from_parts(state, self.senders)),
             Phase::Free | Phase::Unreplied | Phase::Replied => None,
         }
+    }
+
+    /// Takes note of a plain segment of a TCP session that [`Self::is_flowing`]; `false` where it does not fit.
+    #[inline(always)]
+    pub(crate) fn flow(&mut self, direction: Direction, segment: TcpInfo) -> bool {
+        self.senders.flow(direction, segment)
     }
 
     /// Keeps what [`Self::tcp`] returned, after a segment.

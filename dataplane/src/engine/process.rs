@@ -2,6 +2,7 @@
 
 use crate::addr::Realm;
 use crate::alg::CloseReason;
+use crate::conntrack::tcp::Effect;
 use crate::conntrack::{InsertError, NewSession, Session, SessionId, State, Table};
 use crate::emit::{self, ErrorTranslation};
 use crate::engine::context::{Arrival, Context, Way};
@@ -54,19 +55,22 @@ impl Engine {
         let shift = info.has(tcp::SYN).then(|| window_shift(packet, context.parsed)).flatten();
         let opens = info.has(tcp::SYN) && !info.has(tcp::ACK_FLAG);
         let mut found = self.table.find(&context.parsed.key);
+        let mut held = MappingId::NONE;
         if let Some((id, direction)) = found
             && opens
-            && self.table.session(id).is_some_and(|s| s.realm(direction) == context.realm && s.is_closed())
+            && self.may_reopen(context, id, direction)
         {
             // A new connection on the ports of one that is over (RFC 9293, 3.10.7.4).
-            self.end_session(id, CloseReason::ControlEnded);
+            held = self.end_for_another(id);
             found = None;
         }
         let (id, direction) = match found {
             Some(found) => found,
             None => {
                 let opening = if opens { Opening::Tcp(info, shift) } else { Opening::Never };
-                let Some(id) = self.open(context, &context.parsed.tuple(), opening)? else {
+                let opened = self.open(context, &context.parsed.tuple(), opening);
+                self.nat.release(held);
+                let Some(id) = opened? else {
                     return Ok(Verdict::DeliverIfListening);
                 };
                 (id, Direction::Original)
@@ -84,6 +88,23 @@ impl Engine {
             self.close_pinholes_of(id, CloseReason::ControlEnded);
         }
         Ok(Verdict::Forward)
+    }
+
+    /// Whether a SYN may begin a new connection in the place of this one: only of an end that may open one here. Whether
+    /// its number is beyond those of the old one is for its receiver to judge (RFC 6191).
+    fn may_reopen(&self, context: &Context<'_>, id: SessionId, direction: Direction) -> bool {
+        let may_open = direction == Direction::Original || context.realm == Realm::Inside;
+        may_open
+            && self.table.session(id).is_some_and(|s| s.realm(direction) == context.realm && s.is_closed())
+    }
+
+    /// Ends a session whose ports another one takes over at once. Its mapping is returned, still held: nobody else gets
+    /// the outside port while hosts outside may know its old connection.
+    fn end_for_another(&mut self, id: SessionId) -> MappingId {
+        let mapping = self.table.session(id).map_or(MappingId::NONE, Session::mapping);
+        self.nat.hold(mapping);
+        self.end_session(id, CloseReason::ControlEnded);
+        mapping
     }
 
     /// Takes note of a segment of a control session in the state machine and sets the session's timer.
@@ -195,11 +216,14 @@ impl Engine {
             Realm::Inside => session.translated(direction).source,
             Realm::Outside => context.parsed.tuple().source,
         };
+        let seq = crate::wire::u32_at(packet.bytes(), quoted.transport_at() + tcp::SEQ);
         let quoted_seq = session.control().and_then(|slot| {
             let stream = &self.controls.at(slot)?.stream;
-            let seq = crate::wire::u32_at(packet.bytes(), quoted.transport_at() + tcp::SEQ);
             Some(stream.unmap_seq(sent, seq))
         });
+        if session.tcp().is_some_and(|tcp| !tcp.is_in_flight(sent, quoted_seq.unwrap_or(seq))) {
+            return Err(DropReason::IcmpSequence);
+        }
         let to = ErrorTranslation {
             source,
             destination: session.tuple(sent).source,
@@ -245,11 +269,15 @@ fn note_tcp(
     info: TcpInfo,
     shift: Option<u8>,
 ) -> Result<(), DropReason> {
-    if let Some(mut tcp) = session.tcp() {
-        tcp.handle(direction, info, shift)?;
-        session.set_tcp(&tcp);
+    let Some(mut tcp) = session.tcp() else { return Ok(()) };
+    let effect = tcp.handle(direction, info, shift)?;
+    session.set_tcp(&tcp);
+    match effect {
+        Effect::Counts => count(session, context, direction),
+        Effect::Passes => {
+            session.count(direction);
+        }
     }
-    count(session, context, direction);
     Ok(())
 }
 
