@@ -290,6 +290,11 @@ impl Session {
         self.deadline = now.plus(self.idle_time(idle));
     }
 
+    /// Returns when the last packet came that set the timer.
+    pub(crate) const fn quiet_since(&self, idle: &IdleTicks) -> Tick {
+        self.deadline.minus(self.idle_time(idle))
+    }
+
     /// Returns the side that packets of `direction` come from.
     #[inline]
     pub const fn realm(&self, direction: Direction) -> Realm {
@@ -337,12 +342,14 @@ impl Session {
         self.senders = tcp.senders();
     }
 
-    /// Takes note that the responder of a session without a state machine has answered.
+    /// Takes note that the responder of a session without a state machine has answered; whether it is the first time.
     #[inline]
-    pub(crate) fn set_replied(&mut self) {
-        if self.phase == Phase::Unreplied {
+    pub(crate) fn set_replied(&mut self) -> bool {
+        let first = self.phase == Phase::Unreplied;
+        if first {
             self.phase = Phase::Replied;
         }
+        first
     }
 
     /// Returns how far the session has come.
@@ -358,6 +365,11 @@ impl Session {
         }
     }
 
+    /// Whether it is a TCP connection whose handshake is under way.
+    pub(crate) fn is_half_open(&self) -> bool {
+        matches!(self.phase, Phase::Tcp(TcpState::SynSent | TcpState::SynReceived))
+    }
+
     /// Whether the connection is over.
     pub(crate) fn is_closed(&self) -> bool {
         self.phase == Phase::Tcp(TcpState::Closed)
@@ -365,7 +377,7 @@ impl Session {
 
     /// Returns how long the session lives without a packet.
     #[inline]
-    fn idle_time(&self, idle: &IdleTicks) -> Tick {
+    const fn idle_time(&self, idle: &IdleTicks) -> Tick {
         match (self.phase, self.protocol) {
             (Phase::Tcp(TcpState::Established), _) => idle.tcp_established,
             (Phase::Tcp(_), _) => idle.tcp_transitory,

@@ -99,7 +99,7 @@ fn a_stale_name_finds_nothing() {
     let capacity = crate::nat::Capacity { mappings: 4, sessions: 4, subscribers: 4 };
     let mut nat = crate::nat::Nat::new(capacity, hasher);
     let mapping = nat.obtain_fixed(Protocol::Udp, (tuple(1).source, 1), (tuple(1).source, 1)).unwrap();
-    let mut table = Table::new(1, hasher, Timestamp::ZERO);
+    let mut table = Table::new(1, 4, hasher, Timestamp::ZERO);
     let timeouts = Timeouts { udp_one_way: std::time::Duration::from_secs(5), ..Timeouts::default() };
     let idle = IdleTicks::from(&timeouts);
     let session = |port| NewSession {

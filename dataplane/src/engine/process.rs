@@ -21,6 +21,17 @@ pub(super) enum Opening {
     Never,
 }
 
+/// What a segment did to a handshake.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Handshake {
+    /// Nothing.
+    AsBefore,
+    /// It ended it well, or showed that it had not failed after all.
+    Done,
+    /// It ended it for good.
+    Failed,
+}
+
 impl Engine {
     /// Takes a packet from one side to the other.
     #[inline]
@@ -80,9 +91,10 @@ impl Engine {
         if let Some(slot) = session.control() {
             return self.control_packet(context, packet, id, direction, slot, info);
         }
-        note_tcp(session, context, direction, info, shift)?;
+        let decided = note_tcp(session, context, direction, info, shift)?;
         forward(session, context, packet, direction);
         let (closed, master) = (session.is_closed(), session.master());
+        self.settle_handshake(id, decided);
         self.refresh_master(context, master);
         if closed {
             self.close_pinholes_of(id, CloseReason::ControlEnded);
@@ -107,6 +119,15 @@ impl Engine {
         mapping
     }
 
+    /// A connection that was refused may go like one that nobody has answered.
+    fn settle_handshake(&mut self, id: SessionId, handshake: Handshake) {
+        match handshake {
+            Handshake::AsBefore => {}
+            Handshake::Done => self.table.waiting_mut().leave(id.slot),
+            Handshake::Failed => self.table.waiting_mut().enter_silent(id.slot),
+        }
+    }
+
     /// Takes note of a segment of a control session in the state machine and sets the session's timer.
     pub(super) fn note_control(
         &mut self,
@@ -117,8 +138,10 @@ impl Engine {
         shift: Option<u8>,
     ) -> Result<(), DropReason> {
         let Some(session) = self.table.session_mut(id) else { return Err(DropReason::NoSession) };
-        note_tcp(session, context, direction, info, shift)?;
-        if session.is_closed() {
+        let decided = note_tcp(session, context, direction, info, shift)?;
+        let closed = session.is_closed();
+        self.settle_handshake(id, decided);
+        if closed {
             self.close_pinholes_of(id, CloseReason::ControlEnded);
         }
         Ok(())
@@ -147,12 +170,13 @@ impl Engine {
         if asks && direction == Direction::Reply || answers && direction == Direction::Original {
             return Err(DropReason::NotExpected);
         }
-        if direction == Direction::Reply {
-            session.set_replied();
-        }
+        let answered = direction == Direction::Reply && session.set_replied();
         count(session, context, direction);
         forward(session, context, packet, direction);
         let master = session.master();
+        if answered {
+            self.table.waiting_mut().leave(id.slot);
+        }
         self.refresh_master(context, master);
         Ok(Verdict::Forward)
     }
@@ -176,8 +200,17 @@ impl Engine {
     ) -> Result<SessionId, DropReason> {
         let new =
             NewSession { original: *original, reply, originator: context.realm, state, mapping, master };
-        match self.table.insert(&new, context.tick, context.snapshot.idle()) {
+        if new.original.protocol == Protocol::Tcp {
+            self.make_room_half_open(mapping);
+        }
+        let idle = context.snapshot.idle();
+        let mut inserted = self.table.insert(&new, context.tick, idle);
+        if inserted == Err(InsertError::Full) && self.make_room(context.tick, idle) {
+            inserted = self.table.insert(&new, context.tick, idle);
+        }
+        match inserted {
             Ok(id) => {
+                self.wait_for_answer(id, new.original.protocol, mapping);
                 let remote = match new.originator {
                     Realm::Inside => original.destination,
                     Realm::Outside => original.source,
@@ -262,14 +295,16 @@ fn checked<'a>(
     if session.realm(direction) == context.realm { Ok(session) } else { Err(DropReason::SpoofedSource) }
 }
 
+/// Takes note of a segment in the state machine and sets the session's timer.
 fn note_tcp(
     session: &mut Session,
     context: &Context<'_>,
     direction: Direction,
     info: TcpInfo,
     shift: Option<u8>,
-) -> Result<(), DropReason> {
-    let Some(mut tcp) = session.tcp() else { return Ok(()) };
+) -> Result<Handshake, DropReason> {
+    let Some(mut tcp) = session.tcp() else { return Ok(Handshake::AsBefore) };
+    let (was_half_open, was_closed) = (session.is_half_open(), session.is_closed());
     let effect = tcp.handle(direction, info, shift)?;
     session.set_tcp(&tcp);
     match effect {
@@ -278,7 +313,13 @@ fn note_tcp(
             session.count(direction);
         }
     }
-    Ok(())
+    Ok(if was_half_open && session.is_closed() {
+        Handshake::Failed
+    } else if was_half_open && !session.is_half_open() || was_closed && !session.is_closed() {
+        Handshake::Done
+    } else {
+        Handshake::AsBefore
+    })
 }
 
 /// Counts a packet and sets the session's timer. Traffic from outside alone does not keep a UDP session alive

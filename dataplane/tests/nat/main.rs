@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod connection;
+mod flood;
 mod forwards;
 mod modes;
 #[path = "../engine/network.rs"]
