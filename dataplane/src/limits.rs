@@ -10,6 +10,10 @@ pub const MAX_PACKET: usize = 65_535;
 pub const FIRST_UNPRIVILEGED_PORT: u16 = 1_024;
 /// Most entries one timer call expires, so that no packet waits long for it.
 pub const EXPIRIES_PER_CALL: usize = 256;
+/// A session that nobody answers is active, and passed over when one has to go, if its last packet came within this time.
+pub const ACTIVE: Duration = Duration::from_secs(1);
+/// Most active sessions that are passed over each time.
+pub const PASSED_OVER: usize = 8;
 /// Most interfaces on one side.
 pub const MAX_INTERFACES: usize = 64;
 /// Most entries of a pool.
@@ -59,6 +63,11 @@ pub struct Limits {
     pub sessions: u32,
     /// Inside hosts with sessions, pinholes or blocks of ports.
     pub subscribers: u32,
+    /// TCP connections whose handshake is under way, in all; at the limit the oldest one goes.
+    pub half_open: u32,
+    /// TCP connections whose handshake is under way, of one inside host, whoever began them; at the limit its oldest one
+    /// goes.
+    pub half_open_per_subscriber: u32,
     /// Pinholes waiting for their session, in all.
     pub pinholes: u32,
     /// Pinholes waiting for their session, of one control session.
@@ -78,6 +87,8 @@ impl Default for Limits {
         Self {
             sessions: 262_144,
             subscribers: 65_536,
+            half_open: 65_536,
+            half_open_per_subscriber: 4_096,
             pinholes: 8_192,
             pinholes_per_master: 8,
             pinholes_per_subscriber: 256,

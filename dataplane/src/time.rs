@@ -57,6 +57,12 @@ impl Tick {
         Timestamp(self.0 as u64 * TICK_NANOS)
     }
 
+    /// Returns this tick less what lies between the clock's zero and `other`, at least the zero.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
     /// Returns this tick plus what lies between the clock's zero and `other`.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {

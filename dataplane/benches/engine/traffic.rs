@@ -8,15 +8,61 @@ pub(crate) const LENGTH: usize = 60;
 pub(crate) const SESSIONS_PER_HOST: u32 = 63;
 const SERVER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 5);
 
+/// Sequence numbers that the hosts and the server start with.
+const HOST_ISN: u32 = 999;
+const SERVER_ISN: u32 = 4_999;
+const SYN: u8 = 0x02;
+const ACK: u8 = 0x10;
+
 /// Writes the UDP packet of a session, its IP checksum right and no UDP checksum.
 pub(crate) fn write_packet(buffer: &mut [u8; LENGTH], session: u32) {
-    let source = Ipv4Addr::from_bits(0x0a00_0001 + session / SESSIONS_PER_HOST);
-    let port = 1_024 + (session % SESSIONS_PER_HOST) as u16;
-    buffer[..12].copy_from_slice(&[0x45, 0, 0, LENGTH as u8, 0, 0, 0x40, 0, 64, 17, 0, 0]);
-    buffer[12..16].copy_from_slice(&source.octets());
-    buffer[16..20].copy_from_slice(&SERVER.octets());
+    let (source, port) = client(session);
+    write_ip(buffer, 17, source, SERVER);
     buffer[20..22].copy_from_slice(&port.to_be_bytes());
     buffer[22..28].copy_from_slice(&[0, 53, 0, 40, 0, 0]);
+}
+
+/// Writes a segment of a TCP session that is open, with 20 bytes of data, again and again; its checksum is
+/// whatever, as nobody looks at it.
+pub(crate) fn write_segment(buffer: &mut [u8; LENGTH], session: u32) {
+    let (source, port) = client(session);
+    write_ip(buffer, 6, source, SERVER);
+    write_tcp(buffer, (port, 80), HOST_ISN + 1, SERVER_ISN + 1, ACK);
+}
+
+/// Writes the SYN of a session.
+pub(crate) fn write_syn(buffer: &mut [u8; LENGTH], session: u32) {
+    let (source, port) = client(session);
+    write_ip(buffer, 6, source, SERVER);
+    write_tcp(buffer, (port, 80), HOST_ISN, 0, SYN);
+}
+
+/// Writes the answer to a SYN, which is given as it left.
+pub(crate) fn write_syn_ack(buffer: &mut [u8; LENGTH], syn: &[u8; LENGTH]) {
+    let source = Ipv4Addr::new(syn[12], syn[13], syn[14], syn[15]);
+    let port = u16::from_be_bytes([syn[20], syn[21]]);
+    write_ip(buffer, 6, SERVER, source);
+    // The SYN's data are taken, too.
+    write_tcp(buffer, (80, port), SERVER_ISN, HOST_ISN + 1 + 20, SYN | ACK);
+}
+
+fn client(session: u32) -> (Ipv4Addr, u16) {
+    let source = Ipv4Addr::from_bits(0x0a00_0001 + session / SESSIONS_PER_HOST);
+    (source, 1_024 + (session % SESSIONS_PER_HOST) as u16)
+}
+
+fn write_tcp(buffer: &mut [u8; LENGTH], ports: (u16, u16), seq: u32, ack: u32, flags: u8) {
+    buffer[20..22].copy_from_slice(&ports.0.to_be_bytes());
+    buffer[22..24].copy_from_slice(&ports.1.to_be_bytes());
+    buffer[24..28].copy_from_slice(&seq.to_be_bytes());
+    buffer[28..32].copy_from_slice(&ack.to_be_bytes());
+    buffer[32..40].copy_from_slice(&[0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+}
+
+fn write_ip(buffer: &mut [u8; LENGTH], protocol: u8, source: Ipv4Addr, destination: Ipv4Addr) {
+    buffer[..12].copy_from_slice(&[0x45, 0, 0, LENGTH as u8, 0, 0, 0x40, 0, 64, protocol, 0, 0]);
+    buffer[12..16].copy_from_slice(&source.octets());
+    buffer[16..20].copy_from_slice(&destination.octets());
     let mut sum: u32 =
         buffer[..20].chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
     sum = (sum & 0xffff) + (sum >> 16);

@@ -156,6 +156,8 @@ pub enum CloseReason {
     Policy,
     /// An administrator removed it.
     Removed,
+    /// Its control session had to make room for another one.
+    Evicted,
 }
 
 /// Something that happened to a control message, for counters and for people.

@@ -10,10 +10,12 @@ pub mod index;
 pub mod session;
 pub mod tcp;
 pub mod timer;
+pub mod waiting;
 
 use index::Index;
 pub use session::{NewSession, Progress, Session, SessionId, State};
 use timer::Wheel;
+use waiting::Waiting;
 
 /// Hashes tuples and endpoints under a secret, so that nobody can choose collisions: whoever does not know the secret
 /// cannot tell which inputs collide, and no output ever leaves the engine. Two multiplications of 64 by 64 bits whose
@@ -76,6 +78,7 @@ pub struct Table {
     free: Vec<u32>,
     index: Index,
     wheel: Wheel,
+    waiting: Waiting,
     hasher: TupleHasher,
 }
 
@@ -89,14 +92,15 @@ pub enum InsertError {
 }
 
 impl Table {
-    /// Makes a table for `capacity` sessions.
-    pub fn new(capacity: u32, hasher: TupleHasher, now: Timestamp) -> Self {
+    /// Makes a table for `capacity` sessions of so many owners.
+    pub fn new(capacity: u32, owners: u32, hasher: TupleHasher, now: Timestamp) -> Self {
         let places = usize::try_from(capacity).unwrap_or(0);
         Self {
             sessions: vec![Session::FREE; places],
             free: (0..capacity).rev().collect(),
             index: Index::new(places.saturating_mul(2), capacity.saturating_mul(2)),
             wheel: Wheel::new(seconds(now)),
+            waiting: Waiting::new(capacity, owners),
             hasher,
         }
     }
@@ -156,6 +160,22 @@ impl Table {
         self.at(id.slot).filter(|session| session.generation == id.generation && !session.is_free())
     }
 
+    /// Returns the name of the session at a place.
+    pub fn id_at(&self, slot: u32) -> Option<SessionId> {
+        let session = self.at(slot).filter(|session| !session.is_free())?;
+        Some(SessionId { slot, generation: session.generation })
+    }
+
+    /// Returns the sessions that nobody has answered.
+    pub const fn waiting(&self) -> &Waiting {
+        &self.waiting
+    }
+
+    /// Returns the sessions that nobody has answered, to change.
+    pub const fn waiting_mut(&mut self) -> &mut Waiting {
+        &mut self.waiting
+    }
+
     /// Returns a session to change; its tuples stay.
     #[inline]
     pub fn session_mut(&mut self, id: SessionId) -> Option<&mut Session> {
@@ -198,6 +218,7 @@ impl Table {
         self.index.remove(original, pack(id.slot, Direction::Original));
         self.index.remove(reply, pack(id.slot, Direction::Reply));
         self.wheel.remove(&mut self.sessions, id.slot);
+        self.waiting.leave(id.slot);
         self.at_mut(id.slot)?.vacate();
         self.free.push(id.slot);
         Some(session)

@@ -7,6 +7,7 @@ use crate::conntrack::tcp::{Senders, Tcp, TcpState};
 use crate::conntrack::timer::{Links, Timed};
 use crate::limits::IdleTicks;
 use crate::nat::MappingId;
+use crate::parse::TcpInfo;
 use crate::time::Tick;
 use crate::tuple::{Direction, Key, Protocol, Tuple};
 
@@ -289,6 +290,11 @@ impl Session {
         self.deadline = now.plus(self.idle_time(idle));
     }
 
+    /// Returns when the last packet came that set the timer.
+    pub(crate) const fn quiet_since(&self, idle: &IdleTicks) -> Tick {
+        self.deadline.minus(self.idle_time(idle))
+    }
+
     /// Returns the side that packets of `direction` come from.
     #[inline]
     pub const fn realm(&self, direction: Direction) -> Realm {
@@ -324,18 +330,26 @@ impl Session {
         }
     }
 
+    /// Takes note of a plain segment of a TCP session that [`Self::is_flowing`]; `false` where it does not fit.
+    #[inline(always)]
+    pub(crate) fn flow(&mut self, direction: Direction, segment: TcpInfo) -> bool {
+        self.senders.flow(direction, segment)
+    }
+
     /// Keeps what [`Self::tcp`] returned, after a segment.
     pub(crate) fn set_tcp(&mut self, tcp: &Tcp) {
         self.phase = Phase::Tcp(tcp.state());
         self.senders = tcp.senders();
     }
 
-    /// Takes note that the responder of a session without a state machine has answered.
+    /// Takes note that the responder of a session without a state machine has answered; whether it is the first time.
     #[inline]
-    pub(crate) fn set_replied(&mut self) {
-        if self.phase == Phase::Unreplied {
+    pub(crate) fn set_replied(&mut self) -> bool {
+        let first = self.phase == Phase::Unreplied;
+        if first {
             self.phase = Phase::Replied;
         }
+        first
     }
 
     /// Returns how far the session has come.
@@ -351,6 +365,11 @@ impl Session {
         }
     }
 
+    /// Whether it is a TCP connection whose handshake is under way.
+    pub(crate) fn is_half_open(&self) -> bool {
+        matches!(self.phase, Phase::Tcp(TcpState::SynSent | TcpState::SynReceived))
+    }
+
     /// Whether the connection is over.
     pub(crate) fn is_closed(&self) -> bool {
         self.phase == Phase::Tcp(TcpState::Closed)
@@ -358,7 +377,7 @@ impl Session {
 
     /// Returns how long the session lives without a packet.
     #[inline]
-    fn idle_time(&self, idle: &IdleTicks) -> Tick {
+    const fn idle_time(&self, idle: &IdleTicks) -> Tick {
         match (self.phase, self.protocol) {
             (Phase::Tcp(TcpState::Established), _) => idle.tcp_established,
             (Phase::Tcp(_), _) => idle.tcp_transitory,

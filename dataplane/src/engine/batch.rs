@@ -10,6 +10,7 @@ use crate::engine::process::count;
 use crate::engine::{DropReason, Engine, Packet, Verdict};
 use crate::parse::{Plain, peek};
 use crate::time::{Tick, Timestamp};
+use crate::tuple::Protocol;
 
 /// Packets that are looked up together: as many as a core has memory accesses under way, and a few more.
 pub const BATCH: usize = 32;
@@ -101,12 +102,11 @@ impl Engine {
         {
             return false;
         }
-        if let Some(mut tcp) = session.tcp() {
+        if session.protocol() == Protocol::Tcp {
             let Some(info) = Plain::segment(packet.bytes()) else { return false };
-            if tcp.handle(direction, info, None).is_err() {
+            if !session.flow(direction, info) {
                 return false;
             }
-            session.set_tcp(&tcp);
         }
         count(session, arrival, direction);
         emit::translate(packet, &plain.key, &session.leaving(direction), Plain::TRANSPORT_AT, hop);

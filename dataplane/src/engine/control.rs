@@ -14,10 +14,14 @@ use crate::engine::open::alg_ports;
 use crate::engine::process::{forward, window_shift};
 use crate::engine::rewrite::Change;
 use crate::engine::{DropReason, Engine, Packet, Verdict};
+use crate::limits::MAX_UNACKNOWLEDGED;
 use crate::parse::{Parsed, TcpInfo};
 use crate::time::Timestamp;
 use crate::tuple::{Direction, Tuple};
 use crate::wire::{tcp, u16_at, u32_at};
+
+/// How far a host's own acknowledgements may be behind those that were sent in its name.
+const ACKNOWLEDGED_AHEAD: u32 = MAX_UNACKNOWLEDGED as u32;
 
 /// One followed control session.
 #[derive(Debug)]
@@ -139,11 +143,11 @@ impl Engine {
             return Err(DropReason::BadTcpChecksum);
         }
         let shift = window_shift(packet, context.parsed);
+        // Judged before the stream sees it: what nobody would obey must not change the stream.
         if info.has(tcp::RST) {
-            // Judged before the stream sees it: one that nobody would obey must not end the stream.
             self.note_control(context, id, direction, info, shift)?;
-        } else if !info.has(tcp::SYN) && self.is_syn_sent(id) {
-            return Err(DropReason::TcpState);
+        } else if !info.has(tcp::SYN) {
+            self.check_control(id, direction, slot, info)?;
         }
         let segment = segment_of(packet, context.parsed, info, shift);
         let verdict = self
@@ -185,9 +189,21 @@ impl Engine {
         if info.has(tcp::RST) { Ok(()) } else { self.note_control(context, id, direction, info, shift) }
     }
 
-    fn is_syn_sent(&self, id: SessionId) -> bool {
-        let tcp = self.table.session(id).and_then(Session::tcp);
-        tcp.is_some_and(|tcp| tcp.state() == TcpState::SynSent)
+    /// Whether a segment that is neither SYN nor RST can be of a control session.
+    fn check_control(
+        &self,
+        id: SessionId,
+        direction: Direction,
+        slot: u32,
+        info: TcpInfo,
+    ) -> Result<(), DropReason> {
+        let tcp = self.table.session(id).and_then(Session::tcp).ok_or(DropReason::NoSession)?;
+        if tcp.state() == TcpState::SynSent {
+            return Err(DropReason::TcpState);
+        }
+        let stream = &self.controls.at(slot).ok_or(DropReason::NoSession)?.stream;
+        let known = TcpInfo { ack: stream.unmap_seq(direction.opposite(), info.ack), ..info };
+        tcp.check_behind(direction, known, ACKNOWLEDGED_AHEAD)
     }
 
     /// Lends a stream and the decider for it to `act`.
@@ -268,7 +284,11 @@ impl Engine {
     }
 
     fn send(&mut self, id: SessionId, segment: &CraftedSegment) {
-        let Some(session) = self.table.session(id) else { return };
+        let Some(session) = self.table.session_mut(id) else { return };
+        if let Some(mut tcp) = session.tcp() {
+            tcp.allow(segment.direction, segment.ack, segment.window);
+            session.set_tcp(&tcp);
+        }
         let tuple = session.translated(segment.direction);
         let realm = session.realm(segment.direction).opposite();
         self.transmit(realm, emit::craft_tcp(&tuple, segment));

@@ -62,6 +62,8 @@ drop_reasons! {
     BadQuotedPacket = "bad_quoted_packet",
     /// No session has sent what the ICMP error quotes (RFC 5508, REQ-4 and REQ-5).
     IcmpNoSession = "icmp_no_session",
+    /// The ICMP error quotes a TCP segment that is not on its way (RFC 5927, section 4.1).
+    IcmpSequence = "icmp_sequence",
     /// An echo reply or another answer that nobody asked for, or a first TCP segment without SYN.
     NoSession = "no_session",
     /// From outside, and no session, pinhole or socket of the host expects it.
@@ -72,7 +74,8 @@ drop_reasons! {
     BadDestination = "bad_destination",
     /// The packet does not fit the progress of its TCP session.
     TcpState = "tcp_state",
-    /// An RST outside of the receiver's window (RFC 5961, section 3).
+    /// A TCP segment that its receiver does not expect, or that acknowledges what it cannot (RFC 9293, section 3.10.7.4;
+    /// RFC 5961).
     TcpWindow = "tcp_window",
     /// The session table is full.
     SessionsFull = "sessions_full",

@@ -96,6 +96,8 @@ pub enum EndReason {
     Policy,
     /// An administrator ended it.
     Killed,
+    /// Nobody had answered it, and there was no room for another one.
+    Evicted,
 }
 
 /// Events that wait to be fetched, bounded.

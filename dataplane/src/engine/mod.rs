@@ -24,6 +24,7 @@ mod control;
 mod decider;
 mod drop_reason;
 mod event;
+mod evict;
 mod hairpin;
 mod live;
 mod open;
@@ -85,10 +86,11 @@ impl Engine {
         Self {
             limits,
             snapshot: None,
-            table: Table::new(limits.sessions, hasher, now),
+            table: Table::new(limits.sessions, limits.subscribers, hasher, now),
             nat: Nat::new(
                 Capacity {
-                    mappings: limits.sessions.saturating_add(limits.pinholes),
+                    // One more, which a new session has before an old one makes room for it.
+                    mappings: limits.sessions.saturating_add(limits.pinholes).saturating_add(1),
                     sessions: limits.sessions,
                     subscribers: limits.subscribers,
                 },

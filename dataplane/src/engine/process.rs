@@ -2,6 +2,7 @@
 
 use crate::addr::Realm;
 use crate::alg::CloseReason;
+use crate::conntrack::tcp::Effect;
 use crate::conntrack::{InsertError, NewSession, Session, SessionId, State, Table};
 use crate::emit::{self, ErrorTranslation};
 use crate::engine::context::{Arrival, Context, Way};
@@ -18,6 +19,17 @@ pub(super) enum Opening {
     Query,
     /// An answer never opens one.
     Never,
+}
+
+/// What a segment did to a handshake.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Handshake {
+    /// Nothing.
+    AsBefore,
+    /// It ended it well, or showed that it had not failed after all.
+    Done,
+    /// It ended it for good.
+    Failed,
 }
 
 impl Engine {
@@ -54,19 +66,22 @@ impl Engine {
         let shift = info.has(tcp::SYN).then(|| window_shift(packet, context.parsed)).flatten();
         let opens = info.has(tcp::SYN) && !info.has(tcp::ACK_FLAG);
         let mut found = self.table.find(&context.parsed.key);
+        let mut held = MappingId::NONE;
         if let Some((id, direction)) = found
             && opens
-            && self.table.session(id).is_some_and(|s| s.realm(direction) == context.realm && s.is_closed())
+            && self.may_reopen(context, id, direction)
         {
             // A new connection on the ports of one that is over (RFC 9293, 3.10.7.4).
-            self.end_session(id, CloseReason::ControlEnded);
+            held = self.end_for_another(id);
             found = None;
         }
         let (id, direction) = match found {
             Some(found) => found,
             None => {
                 let opening = if opens { Opening::Tcp(info, shift) } else { Opening::Never };
-                let Some(id) = self.open(context, &context.parsed.tuple(), opening)? else {
+                let opened = self.open(context, &context.parsed.tuple(), opening);
+                self.nat.release(held);
+                let Some(id) = opened? else {
                     return Ok(Verdict::DeliverIfListening);
                 };
                 (id, Direction::Original)
@@ -76,14 +91,41 @@ impl Engine {
         if let Some(slot) = session.control() {
             return self.control_packet(context, packet, id, direction, slot, info);
         }
-        note_tcp(session, context, direction, info, shift)?;
+        let decided = note_tcp(session, context, direction, info, shift)?;
         forward(session, context, packet, direction);
         let (closed, master) = (session.is_closed(), session.master());
+        self.settle_handshake(id, decided);
         self.refresh_master(context, master);
         if closed {
             self.close_pinholes_of(id, CloseReason::ControlEnded);
         }
         Ok(Verdict::Forward)
+    }
+
+    /// Whether a SYN may begin a new connection in the place of this one: only of an end that may open one here. Whether
+    /// its number is beyond those of the old one is for its receiver to judge (RFC 6191).
+    fn may_reopen(&self, context: &Context<'_>, id: SessionId, direction: Direction) -> bool {
+        let may_open = direction == Direction::Original || context.realm == Realm::Inside;
+        may_open
+            && self.table.session(id).is_some_and(|s| s.realm(direction) == context.realm && s.is_closed())
+    }
+
+    /// Ends a session whose ports another one takes over at once. Its mapping is returned, still held: nobody else gets
+    /// the outside port while hosts outside may know its old connection.
+    fn end_for_another(&mut self, id: SessionId) -> MappingId {
+        let mapping = self.table.session(id).map_or(MappingId::NONE, Session::mapping);
+        self.nat.hold(mapping);
+        self.end_session(id, CloseReason::ControlEnded);
+        mapping
+    }
+
+    /// A connection that was refused may go like one that nobody has answered.
+    fn settle_handshake(&mut self, id: SessionId, handshake: Handshake) {
+        match handshake {
+            Handshake::AsBefore => {}
+            Handshake::Done => self.table.waiting_mut().leave(id.slot),
+            Handshake::Failed => self.table.waiting_mut().enter_silent(id.slot),
+        }
     }
 
     /// Takes note of a segment of a control session in the state machine and sets the session's timer.
@@ -96,8 +138,10 @@ impl Engine {
         shift: Option<u8>,
     ) -> Result<(), DropReason> {
         let Some(session) = self.table.session_mut(id) else { return Err(DropReason::NoSession) };
-        note_tcp(session, context, direction, info, shift)?;
-        if session.is_closed() {
+        let decided = note_tcp(session, context, direction, info, shift)?;
+        let closed = session.is_closed();
+        self.settle_handshake(id, decided);
+        if closed {
             self.close_pinholes_of(id, CloseReason::ControlEnded);
         }
         Ok(())
@@ -126,12 +170,13 @@ impl Engine {
         if asks && direction == Direction::Reply || answers && direction == Direction::Original {
             return Err(DropReason::NotExpected);
         }
-        if direction == Direction::Reply {
-            session.set_replied();
-        }
+        let answered = direction == Direction::Reply && session.set_replied();
         count(session, context, direction);
         forward(session, context, packet, direction);
         let master = session.master();
+        if answered {
+            self.table.waiting_mut().leave(id.slot);
+        }
         self.refresh_master(context, master);
         Ok(Verdict::Forward)
     }
@@ -155,8 +200,17 @@ impl Engine {
     ) -> Result<SessionId, DropReason> {
         let new =
             NewSession { original: *original, reply, originator: context.realm, state, mapping, master };
-        match self.table.insert(&new, context.tick, context.snapshot.idle()) {
+        if new.original.protocol == Protocol::Tcp {
+            self.make_room_half_open(mapping);
+        }
+        let idle = context.snapshot.idle();
+        let mut inserted = self.table.insert(&new, context.tick, idle);
+        if inserted == Err(InsertError::Full) && self.make_room(context.tick, idle) {
+            inserted = self.table.insert(&new, context.tick, idle);
+        }
+        match inserted {
             Ok(id) => {
+                self.wait_for_answer(id, new.original.protocol, mapping);
                 let remote = match new.originator {
                     Realm::Inside => original.destination,
                     Realm::Outside => original.source,
@@ -195,11 +249,14 @@ impl Engine {
             Realm::Inside => session.translated(direction).source,
             Realm::Outside => context.parsed.tuple().source,
         };
+        let seq = crate::wire::u32_at(packet.bytes(), quoted.transport_at() + tcp::SEQ);
         let quoted_seq = session.control().and_then(|slot| {
             let stream = &self.controls.at(slot)?.stream;
-            let seq = crate::wire::u32_at(packet.bytes(), quoted.transport_at() + tcp::SEQ);
             Some(stream.unmap_seq(sent, seq))
         });
+        if session.tcp().is_some_and(|tcp| !tcp.is_in_flight(sent, quoted_seq.unwrap_or(seq))) {
+            return Err(DropReason::IcmpSequence);
+        }
         let to = ErrorTranslation {
             source,
             destination: session.tuple(sent).source,
@@ -238,19 +295,31 @@ fn checked<'a>(
     if session.realm(direction) == context.realm { Ok(session) } else { Err(DropReason::SpoofedSource) }
 }
 
+/// Takes note of a segment in the state machine and sets the session's timer.
 fn note_tcp(
     session: &mut Session,
     context: &Context<'_>,
     direction: Direction,
     info: TcpInfo,
     shift: Option<u8>,
-) -> Result<(), DropReason> {
-    if let Some(mut tcp) = session.tcp() {
-        tcp.handle(direction, info, shift)?;
-        session.set_tcp(&tcp);
+) -> Result<Handshake, DropReason> {
+    let Some(mut tcp) = session.tcp() else { return Ok(Handshake::AsBefore) };
+    let (was_half_open, was_closed) = (session.is_half_open(), session.is_closed());
+    let effect = tcp.handle(direction, info, shift)?;
+    session.set_tcp(&tcp);
+    match effect {
+        Effect::Counts => count(session, context, direction),
+        Effect::Passes => {
+            session.count(direction);
+        }
     }
-    count(session, context, direction);
-    Ok(())
+    Ok(if was_half_open && session.is_closed() {
+        Handshake::Failed
+    } else if was_half_open && !session.is_half_open() || was_closed && !session.is_closed() {
+        Handshake::Done
+    } else {
+        Handshake::AsBefore
+    })
 }
 
 /// Counts a packet and sets the session's timer. Traffic from outside alone does not keep a UDP session alive

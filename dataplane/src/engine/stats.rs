@@ -17,6 +17,10 @@ pub struct Stats {
     pub sessions_created: u64,
     /// Sessions ended.
     pub sessions_ended: u64,
+    /// Half-open TCP connections that made room for others, because there were as many as there may be.
+    pub evicted_half_open: u64,
+    /// Sessions that nobody had answered and that made room for others, because the table was full.
+    pub evicted_unanswered: u64,
     /// Pinholes opened.
     pub pinholes_opened: u64,
     drops: Vec<u64>,
@@ -31,6 +35,8 @@ impl Default for Stats {
             transmits_lost: 0,
             sessions_created: 0,
             sessions_ended: 0,
+            evicted_half_open: 0,
+            evicted_unanswered: 0,
             pinholes_opened: 0,
             drops: vec![0; DropReason::ALL.len()],
         }

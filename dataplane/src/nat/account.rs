@@ -22,6 +22,11 @@ impl Nat {
         })
     }
 
+    /// Returns the inside host of a mapping, by its slot, which is its own while the mapping is held.
+    pub fn subscriber_of(&self, id: MappingId) -> Option<u32> {
+        self.mapping(id).map(|mapping| mapping.subscriber)
+    }
+
     /// Counts a session that a mapping serves, with the other end's address.
     pub fn count_session(&mut self, id: MappingId, originator: Realm, remote: Ipv4Addr) {
         let (limits, now) = (self.settings.limits, self.now);

@@ -65,12 +65,29 @@ pub(crate) fn udp(from: Address, to: Address, payload: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn tcp(from: Address, to: Address, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+    segment(from, to, Fields { seq, ack, flags, window: 0x1000, options: &[] }, payload)
+}
+
+/// What a TCP header says; the options' length is a multiple of four.
+#[derive(Clone, Copy)]
+pub(crate) struct Fields<'a> {
+    pub(crate) seq: u32,
+    pub(crate) ack: u32,
+    pub(crate) flags: u8,
+    pub(crate) window: u16,
+    pub(crate) options: &'a [u8],
+}
+
+pub(crate) fn segment(from: Address, to: Address, fields: Fields<'_>, payload: &[u8]) -> Vec<u8> {
     let mut segment = Vec::new();
     segment.extend(from.1.to_be_bytes());
     segment.extend(to.1.to_be_bytes());
-    segment.extend(seq.to_be_bytes());
-    segment.extend(ack.to_be_bytes());
-    segment.extend([0x50, flags, 0x10, 0, 0, 0, 0, 0]);
+    segment.extend(fields.seq.to_be_bytes());
+    segment.extend(fields.ack.to_be_bytes());
+    segment.extend([0x50 + u8::try_from(fields.options.len() * 4).unwrap(), fields.flags]);
+    segment.extend(fields.window.to_be_bytes());
+    segment.extend([0; 4]);
+    segment.extend(fields.options);
     segment.extend(payload);
     let sum = checksum(&[&pseudo(6, from.0, to.0, segment.len()), &segment]);
     segment[16..18].copy_from_slice(&sum.to_be_bytes());

@@ -163,7 +163,10 @@ fn an_error_about_nothing_we_sent_is_refused() {
 fn at_the_limits_new_sessions_are_refused_and_old_ones_stay() {
     let mut network = Network::new(Limits { sessions: 2, ..Limits::default() }, config());
     let first = network.outbound(&udp((CLIENT, 1), DNS, b"")).from;
-    network.outbound(&udp((CLIENT, 2), DNS, b""));
+    let second = network.outbound(&udp((CLIENT, 2), DNS, b"")).from;
+    for answered in [first, second] {
+        network.inbound(&udp(DNS, answered, b""));
+    }
     assert_eq!(network.refused(Realm::Inside, &udp((CLIENT, 3), DNS, b"")), DropReason::SessionsFull);
     assert_eq!(network.engine.mappings().count(), 2, "the refused one holds no mapping");
     network.inbound(&udp(DNS, first, b""));

@@ -1,6 +1,8 @@
 //! What RFCs require of translation, a test for each requirement.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
+mod connection;
+mod flood;
 mod forwards;
 mod modes;
 #[path = "../engine/network.rs"]
@@ -11,6 +13,8 @@ mod network;
 mod packets;
 mod rfc4787;
 mod rfc5382;
+mod rfc5961;
 mod rfc6888;
 mod rfc7422;
+mod rfc7857;
 mod world;

@@ -103,6 +103,10 @@ pub(crate) fn event(event: Event) -> Option<v1::event::Event> {
             tracing::debug!(%session, "the new configuration has ended a session");
             return None;
         }
+        Event::SessionEnded { session, reason: EndReason::Evicted } => {
+            tracing::debug!(%session, "a session that nobody had answered has made room for another one");
+            return None;
+        }
     })
 }
 
@@ -175,6 +179,7 @@ const fn close(reason: CloseReason) -> &'static str {
         CloseReason::ControlEnded => "control_ended",
         CloseReason::Policy => "policy",
         CloseReason::Removed => "removed",
+        CloseReason::Evicted => "evicted",
     }
 }
 
