@@ -52,6 +52,9 @@ pub const FTP_PINHOLE_LIFETIME: Duration = Duration::from_secs(60);
 /// Payload that fits any path, for what the engine cuts itself (RFC 9293, 3.7.1).
 pub const SAFE_SEGMENT: usize = 536;
 
+/// How long an answered session of a protocol that is not read lives without a packet.
+pub const OTHER_IDLE: Duration = Duration::from_secs(600);
+
 /// The sizes of the engine's tables, fixed when it starts; all memory of the tables is taken then.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
@@ -128,6 +131,8 @@ pub struct IdleTicks {
     pub udp_one_way: Tick,
     /// ICMP queries.
     pub icmp: Tick,
+    /// Protocols that are not read, answered.
+    pub other: Tick,
 }
 
 impl From<&Timeouts> for IdleTicks {
@@ -138,6 +143,7 @@ impl From<&Timeouts> for IdleTicks {
             udp: Tick::after(timeouts.udp),
             udp_one_way: Tick::after(timeouts.udp_one_way),
             icmp: Tick::after(timeouts.icmp),
+            other: Tick::after(OTHER_IDLE),
         }
     }
 }

@@ -65,6 +65,9 @@ const fn protocol_byte(protocol: Protocol) -> u64 {
         Protocol::Tcp => 6,
         Protocol::Udp => 17,
         Protocol::IcmpEcho => 1,
+        Protocol::UdpLite => 136,
+        // The number itself is in the place of the ports.
+        Protocol::Other => 0,
     }
 }
 

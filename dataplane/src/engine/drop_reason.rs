@@ -42,7 +42,7 @@ drop_reasons! {
     SourceRoute = "source_route",
     /// The packet is a fragment; reassembly does not exist yet.
     Fragment = "fragment",
-    /// The transport protocol is not translated.
+    /// The transport protocol has no ports that are translated, and outside addresses are shared.
     ProtocolUnsupported = "protocol_unsupported",
     /// The TCP data offset is impossible.
     BadTcpHeader = "bad_tcp_header",
@@ -52,6 +52,10 @@ drop_reasons! {
     BadTcpChecksum = "bad_tcp_checksum",
     /// The UDP length contradicts the packet's.
     BadUdpLength = "bad_udp_length",
+    /// The checksum of UDP-Lite is missing or covers what it cannot (RFC 3828, section 3.1).
+    BadUdpLiteHeader = "bad_udp_lite_header",
+    /// The authentication header covers the addresses, which are translated (RFC 4302, section 3.3.3).
+    AuthenticatedHeader = "authenticated_header",
     /// A port is 0.
     PortZero = "port_zero",
     /// The ICMP checksum is wrong (RFC 5508, REQ-3).

@@ -39,7 +39,7 @@ impl Engine {
         refuse_own_source(&context)?;
         match &parsed.body {
             Body::Tcp(info) => self.tcp_packet(&context, packet, *info),
-            Body::Udp | Body::Echo | Body::EchoReply => self.query_packet(&context, packet),
+            Body::Udp | Body::Echo | Body::EchoReply | Body::Other => self.query_packet(&context, packet),
             Body::IcmpError(quoted) => self.icmp_error(&context, packet, quoted),
         }
     }
@@ -253,13 +253,17 @@ fn note_tcp(
     Ok(())
 }
 
-/// Counts a packet and sets the session's timer. Traffic from outside alone does not keep a UDP session alive
-/// (RFC 4787, REQ-6).
+/// Counts a packet and sets the session's timer. Traffic from outside alone does not keep a session without
+/// a state machine alive (RFC 4787, REQ-6).
 #[inline(always)]
 pub(super) fn count(session: &mut Session, arrival: &Arrival<'_>, direction: Direction) {
     let first_answer = session.count(direction) == 1 && direction == Direction::Reply;
     let from_inside = arrival.realm == Realm::Inside;
-    if from_inside || session.protocol() != Protocol::Udp || first_answer {
+    let answers_count = match session.protocol() {
+        Protocol::Tcp | Protocol::IcmpEcho => true,
+        Protocol::Udp | Protocol::UdpLite | Protocol::Other => false,
+    };
+    if from_inside || answers_count || first_answer {
         session.refresh(arrival.tick, arrival.snapshot.idle());
     }
 }

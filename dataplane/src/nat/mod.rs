@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::config::nat::{Dependence, Translation};
-use crate::config::{Rule, Snapshot};
+use crate::config::{Rule, Snapshot, Untranslatable};
 use crate::conntrack::TupleHasher;
 use crate::conntrack::index::Index;
 use crate::rng::Rng;
@@ -21,6 +21,7 @@ mod look;
 mod pair;
 mod pool;
 mod ports;
+mod shared;
 mod subscriber;
 
 use allocate::Need;
@@ -66,6 +67,8 @@ enum Source {
     Pool,
     /// The configuration relates the two.
     Configuration,
+    /// It is an address of the pool without a port, for each host that shares the address.
+    Shared,
 }
 
 /// Why no mapping could be obtained.
@@ -81,6 +84,8 @@ pub enum NatError {
     SubscribersFull,
     /// There is no pool.
     NoPool,
+    /// The protocol cannot be translated as configured.
+    Refused(Untranslatable),
 }
 
 /// Something about a subscriber's ports that the world is to be told.
@@ -194,6 +199,8 @@ impl Nat {
             Rule::Untranslated => self.obtain_fixed(tuple.protocol, inside, inside),
             Rule::Fixed(address, port) => self.obtain_fixed(tuple.protocol, inside, (address, port)),
             Rule::Pooled => self.obtain_pooled(tuple, rng),
+            Rule::Shared => self.obtain_shared(tuple),
+            Rule::Refused(why) => Err(NatError::Refused(why)),
         }
     }
 
@@ -206,8 +213,8 @@ impl Nat {
             return Err(NatError::Full);
         }
         let wanted = match tuple.protocol {
-            Protocol::Udp => Wanted::like(tuple.source_port),
-            Protocol::Tcp | Protocol::IcmpEcho => Wanted::Any,
+            Protocol::Udp | Protocol::UdpLite => Wanted::like(tuple.source_port),
+            Protocol::Tcp | Protocol::IcmpEcho | Protocol::Other => Wanted::Any,
         };
         let subscriber = self.subscriber(tuple.source)?;
         let outside = self
@@ -253,9 +260,12 @@ impl Nat {
         let ended = *mapping;
         self.by_inside.remove(self.hasher.key(&ended.key().into()), id.0);
         let (address, port) = ended.outside;
-        self.by_outside.remove(self.hasher.endpoint(ended.protocol, address, port), id.0);
-        if ended.source == Source::Pool {
-            self.give_back(ended.subscriber, ended.protocol, ended.outside);
+        match ended.source {
+            Source::Pool => self.give_back(ended.subscriber, ended.protocol, ended.outside),
+            Source::Configuration | Source::Shared => {}
+        }
+        if ended.is_found_by_outside() {
+            self.by_outside.remove(self.hasher.endpoint(ended.protocol, address, port), id.0);
         }
         if let Some(place) = usize::try_from(id.0).ok().and_then(|at| self.mappings.get_mut(at)) {
             *place = None;
@@ -264,6 +274,7 @@ impl Nat {
         if let Some(subscriber) = self.subscribers.at_mut(ended.subscriber) {
             subscriber.mappings -= 1;
             subscriber.ports -= u32::from(ended.source == Source::Pool);
+            subscriber.shared -= u32::from(ended.source == Source::Shared);
         }
         self.subscribers.settle(ended.subscriber);
     }
@@ -323,24 +334,26 @@ impl Nat {
             self.subscribers.settle(subscriber);
             return Err(NatError::Full);
         };
+        let mapping = Mapping {
+            protocol: key.protocol,
+            inside: (key.source, key.source_port),
+            remote: (key.destination, key.destination_port),
+            outside,
+            source,
+            holders: 1,
+            subscriber,
+        };
         let by_outside = self.hasher.endpoint(key.protocol, outside.0, outside.1);
         let inserted = self.by_inside.insert(self.hasher.key(&(*key).into()), slot)
-            && self.by_outside.insert(by_outside, slot);
+            && (!mapping.is_found_by_outside() || self.by_outside.insert(by_outside, slot));
         debug_assert!(inserted, "the indexes have a place for each mapping");
         if let Some(place) = usize::try_from(slot).ok().and_then(|at| self.mappings.get_mut(at)) {
-            *place = Some(Mapping {
-                protocol: key.protocol,
-                inside: (key.source, key.source_port),
-                remote: (key.destination, key.destination_port),
-                outside,
-                source,
-                holders: 1,
-                subscriber,
-            });
+            *place = Some(mapping);
         }
         if let Some(subscriber) = self.subscribers.at_mut(subscriber) {
             subscriber.mappings += 1;
             subscriber.ports += u32::from(source == Source::Pool);
+            subscriber.shared += u32::from(source == Source::Shared);
         }
         Ok(MappingId(slot))
     }
@@ -367,15 +380,23 @@ impl Mapping {
     fn key(&self) -> Tuple {
         flow(self.protocol, self.inside, self.remote)
     }
+
+    /// Whether the outside endpoint stands for this host alone.
+    const fn is_found_by_outside(&self) -> bool {
+        match self.source {
+            Source::Pool | Source::Configuration => true,
+            Source::Shared => false,
+        }
+    }
 }
 
 impl Dependence {
     /// Returns what of a packet its mapping is found by (RFC 4787, section 4.1).
     fn key(self, tuple: &Tuple) -> Tuple {
-        // An echo's identifier stands in both ports and is no part of the destination.
+        // What stands in both ports is no part of the destination.
         let port = match tuple.protocol {
-            Protocol::Tcp | Protocol::Udp => tuple.destination_port,
-            Protocol::IcmpEcho => 0,
+            Protocol::Tcp | Protocol::Udp | Protocol::UdpLite => tuple.destination_port,
+            Protocol::IcmpEcho | Protocol::Other => 0,
         };
         let remote = match self {
             Self::Independent => ANYBODY,

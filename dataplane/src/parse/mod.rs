@@ -1,5 +1,7 @@
 //! Bytes to a [`Parsed`] packet: total, never panics, and each way to be malformed has its own reason.
 
+mod other;
+
 use crate::engine::DropReason;
 use crate::tuple::{Key, Protocol, Tuple};
 use crate::wire::{self, checksum, ipv4, tcp, u8_at, u16_at, u32_at, word_at};
@@ -45,7 +47,7 @@ impl Parsed {
 pub enum Body {
     /// A TCP segment.
     Tcp(TcpInfo),
-    /// A UDP datagram.
+    /// A UDP or UDP-Lite datagram.
     Udp,
     /// An ICMP echo.
     Echo,
@@ -53,6 +55,8 @@ pub enum Body {
     EchoReply,
     /// An ICMP error about the quoted packet.
     IcmpError(Quoted),
+    /// Something that is not read.
+    Other,
 }
 
 /// The TCP fields that conntrack reads.
@@ -136,7 +140,8 @@ pub fn parse(packet: &[u8]) -> Result<Parsed, DropReason> {
         wire::PROTOCOL_TCP => parse_tcp(bytes)?,
         wire::PROTOCOL_UDP => parse_udp(bytes)?,
         wire::PROTOCOL_ICMP => parse_icmp(bytes, header.transport_at)?,
-        _ => return Err(DropReason::ProtocolUnsupported),
+        wire::PROTOCOL_UDP_LITE => other::parse_udp_lite(bytes)?,
+        number => other::unread(number),
     };
     Ok(Parsed {
         key: Key {
@@ -377,8 +382,9 @@ fn parse_quoted(quoted: &[u8], at: u16) -> Result<Quoted, DropReason> {
             let identifier = u16_at(transport, wire::ICMP_IDENTIFIER);
             (Protocol::IcmpEcho, identifier, identifier)
         }
-        // RFC 1122, 3.2.2: no error is sent about an error; other protocols have no sessions.
-        _ => return Err(DropReason::BadQuotedPacket),
+        // RFC 1122, 3.2.2: no error is sent about an error.
+        wire::PROTOCOL_ICMP => return Err(DropReason::BadQuotedPacket),
+        number => other::quoted_ports(number, transport),
     };
     let tuple = Tuple { protocol, source, source_port, destination, destination_port };
     Ok(Quoted { at, transport_at: at + u16::try_from(header_length).unwrap_or(0), tuple })

@@ -1,0 +1,12 @@
+//! Packets beside plain TCP, UDP and ICMP: other transports, and fragments.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+#[path = "../engine/network.rs"]
+#[expect(dead_code, reason = "not all of what the engine's tests need is needed here")]
+mod network;
+mod other;
+#[path = "../engine/packets.rs"]
+#[expect(dead_code, reason = "not all of what the engine's tests need is needed here")]
+mod packets;
+mod udp_lite;
+mod world;
