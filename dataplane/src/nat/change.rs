@@ -8,7 +8,8 @@ use crate::config::nat::{Allocation, BlockSize};
 use crate::config::{Rule, Snapshot};
 use crate::nat::block::BlockState;
 use crate::nat::filter::Filters;
-use crate::nat::{Mapping, MappingId, Nat, Source, flow};
+use crate::nat::key::flow;
+use crate::nat::{Mapping, MappingId, Nat, Source};
 
 impl Nat {
     /// Changes pool and rules. Mappings that [`Self::allows`] not under them must be released by then. Who may send to

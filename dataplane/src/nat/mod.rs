@@ -17,6 +17,7 @@ mod allocate;
 mod block;
 mod change;
 mod filter;
+mod key;
 mod look;
 mod pair;
 mod pool;
@@ -26,6 +27,7 @@ mod subscriber;
 
 use allocate::Need;
 use filter::Filters;
+use key::{ANYBODY, flow};
 use pool::Pool;
 use ports::Wanted;
 use subscriber::Subscribers;
@@ -360,50 +362,6 @@ impl Nat {
 
     fn slot_mut(&mut self, slot: u32) -> Option<&mut Mapping> {
         self.mappings.get_mut(usize::try_from(slot).ok()?)?.as_mut()
-    }
-}
-
-/// Whom a mapping serves that serves everybody.
-const ANYBODY: (Ipv4Addr, u16) = (Ipv4Addr::UNSPECIFIED, 0);
-
-fn flow(protocol: Protocol, inside: (Ipv4Addr, u16), remote: (Ipv4Addr, u16)) -> Tuple {
-    Tuple {
-        protocol,
-        source: inside.0,
-        source_port: inside.1,
-        destination: remote.0,
-        destination_port: remote.1,
-    }
-}
-
-impl Mapping {
-    fn key(&self) -> Tuple {
-        flow(self.protocol, self.inside, self.remote)
-    }
-
-    /// Whether the outside endpoint stands for this host alone.
-    const fn is_found_by_outside(&self) -> bool {
-        match self.source {
-            Source::Pool | Source::Configuration => true,
-            Source::Shared => false,
-        }
-    }
-}
-
-impl Dependence {
-    /// Returns what of a packet its mapping is found by (RFC 4787, section 4.1).
-    fn key(self, tuple: &Tuple) -> Tuple {
-        // What stands in both ports is no part of the destination.
-        let port = match tuple.protocol {
-            Protocol::Tcp | Protocol::Udp | Protocol::UdpLite => tuple.destination_port,
-            Protocol::IcmpEcho | Protocol::Other => 0,
-        };
-        let remote = match self {
-            Self::Independent => ANYBODY,
-            Self::Address => (tuple.destination, 0),
-            Self::AddressAndPort => (tuple.destination, port),
-        };
-        flow(tuple.protocol, (tuple.source, tuple.source_port), remote)
     }
 }
 

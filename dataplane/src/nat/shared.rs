@@ -3,7 +3,8 @@
 
 use std::net::Ipv4Addr;
 
-use crate::nat::{ANYBODY, MappingId, Nat, NatError, Source, flow};
+use crate::nat::key::{ANYBODY, flow};
+use crate::nat::{MappingId, Nat, NatError, Source};
 use crate::tuple::{Protocol, Tuple};
 
 impl Nat {
