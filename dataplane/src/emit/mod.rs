@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+mod fragment;
 mod other;
 
 use crate::alg::control::CraftedSegment;
@@ -10,6 +11,8 @@ use crate::parse::{Parsed, Quoted};
 use crate::tuple::{Direction, Key, Protocol, Tuple};
 use crate::wire::checksum::{self, Delta};
 use crate::wire::{self, ipv4, set_u8, set_u16, set_u32, set_word, tcp, u16_at};
+
+pub use fragment::{readdress, set_identification};
 
 /// Gives a packet with the transport header at `at` the addresses and ports of `new` and, if
 /// `hop` says so, counts a hop; payload and options stay.

@@ -40,8 +40,22 @@ drop_reasons! {
     BadIpChecksum = "bad_ip_checksum",
     /// The packet carries a source route option (RFC 7126, sections 4.3 and 4.4).
     SourceRoute = "source_route",
-    /// The packet is a fragment; reassembly does not exist yet.
-    Fragment = "fragment",
+    /// A fragment that no datagram can have: without payload, or of a length that fits no offset (RFC 791, section 3.2).
+    FragmentMalformed = "fragment_malformed",
+    /// The whole datagram would be longer than a packet can be.
+    FragmentTooLong = "fragment_too_long",
+    /// The transport header is not whole in the first fragment (RFC 1858, section 3; RFC 3128).
+    FragmentTiny = "fragment_tiny",
+    /// It covers what another fragment has covered, or ends the datagram elsewhere (RFC 1858, section 4; RFC 5722).
+    FragmentOverlap = "fragment_overlap",
+    /// It came twice.
+    FragmentRepeated = "fragment_repeated",
+    /// The datagram has more fragments than are followed.
+    FragmentsTooMany = "fragments_too_many",
+    /// As many datagrams or bytes wait for fragments as there is room for, of all or of this source.
+    FragmentsFull = "fragments_full",
+    /// The others have not come in time.
+    FragmentTimeout = "fragment_timeout",
     /// The transport protocol has no ports that are translated, and outside addresses are shared.
     ProtocolUnsupported = "protocol_unsupported",
     /// The TCP data offset is impossible.

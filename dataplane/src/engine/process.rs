@@ -9,7 +9,7 @@ use crate::engine::{DropReason, Engine, Packet, Verdict};
 use crate::nat::MappingId;
 use crate::parse::{Body, Parsed, Quoted, TcpInfo, parse};
 use crate::tuple::{Direction, Protocol, Tuple};
-use crate::wire::tcp;
+use crate::wire::{ipv4, tcp};
 
 /// How a packet may open a session.
 #[derive(Clone, Copy)]
@@ -24,6 +24,19 @@ impl Engine {
     /// Takes a packet from one side to the other.
     #[inline]
     pub(super) fn cross(
+        &mut self,
+        packet: &mut Packet<'_>,
+        arrival: &Arrival<'_>,
+    ) -> Result<Verdict, DropReason> {
+        if ipv4::is_fragment(packet.bytes()) {
+            return self.fragment(packet, arrival);
+        }
+        self.cross_whole(packet, arrival)
+    }
+
+    /// Takes a packet that is no fragment from one side to the other.
+    #[inline]
+    pub(super) fn cross_whole(
         &mut self,
         packet: &mut Packet<'_>,
         arrival: &Arrival<'_>,
@@ -104,7 +117,7 @@ impl Engine {
     }
 
     #[inline(always)]
-    fn query_packet(
+    pub(super) fn query_packet(
         &mut self,
         context: &Context<'_>,
         packet: &mut Packet<'_>,
@@ -217,7 +230,7 @@ impl Engine {
 /// Refuses what comes from outside in the name of an inside host: those between inside hosts turn back here. Only the
 /// host's own kernel reports errors from an address that is in the pool, too.
 #[inline]
-fn refuse_own_source(context: &Context<'_>) -> Result<(), DropReason> {
+pub(super) fn refuse_own_source(context: &Context<'_>) -> Result<(), DropReason> {
     let from_outside = context.realm == Realm::Outside && context.way == Way::First;
     let reports = matches!(context.parsed.body, Body::IcmpError(_));
     if from_outside && !reports && context.snapshot.is_pool(context.parsed.tuple().source) {

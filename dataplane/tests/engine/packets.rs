@@ -100,7 +100,7 @@ pub(crate) fn unreachable(code: u8, from: Ipv4Addr, to: Ipv4Addr, quoted: &[u8])
 }
 
 /// A packet taken apart, with every checksum verified.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Seen {
     pub(crate) from: Address,
     pub(crate) to: Address,
