@@ -10,6 +10,7 @@ pub mod conntrack;
 pub mod emit;
 pub mod engine;
 pub mod firewall;
+pub mod fragment;
 pub mod limits;
 pub mod nat;
 pub mod parse;

@@ -56,6 +56,20 @@ pub const FTP_PINHOLE_LIFETIME: Duration = Duration::from_secs(60);
 /// Payload that fits any path, for what the engine cuts itself (RFC 9293, 3.7.1).
 pub const SAFE_SEGMENT: usize = 536;
 
+/// Fragments of one datagram: the longest has 45 where packets of 1,500 bytes pass.
+pub const MAX_FRAGMENTS: usize = 64;
+/// How long the fragments of a datagram may take to come (RFC 791, section 3.2, suggests 15 s). Shorter than hosts wait,
+/// since identifications are soon used again (RFC 4963).
+pub const FRAGMENT_LIFETIME: Duration = Duration::from_secs(15);
+/// Bytes of fragments that wait on one side for others.
+pub const FRAGMENT_BYTES: usize = 4 << 20;
+/// One part in so many of the datagrams that are followed on a side is for those whose first fragment has not come.
+pub const FRAGMENT_SHARE_OF_UNKNOWN: u32 = 4;
+/// One part in so many of what there is on a side is for one source.
+pub const FRAGMENT_SHARE_OF_SOURCE: u32 = 4;
+/// How long an answered session of a protocol that is not read lives without a packet.
+pub const OTHER_IDLE: Duration = Duration::from_secs(600);
+
 /// The sizes of the engine's tables, fixed when it starts; all memory of the tables is taken then.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
@@ -76,6 +90,9 @@ pub struct Limits {
     pub pinholes_per_subscriber: u32,
     /// Control sessions that an ALG follows.
     pub control_streams: u32,
+    /// Datagrams of which not every fragment has come: a third for those from inside, a third for those from outside, and
+    /// a third for those between inside hosts.
+    pub fragmented_datagrams: u32,
     /// Events waiting to be fetched; further ones are counted as lost.
     pub events: usize,
     /// Packets of the engine's own waiting to be fetched; further ones are counted and dropped.
@@ -93,6 +110,7 @@ impl Default for Limits {
             pinholes_per_master: 8,
             pinholes_per_subscriber: 256,
             control_streams: 16_384,
+            fragmented_datagrams: 3_072,
             events: 4_096,
             transmits: 1_024,
         }
@@ -139,6 +157,8 @@ pub struct IdleTicks {
     pub udp_one_way: Tick,
     /// ICMP queries.
     pub icmp: Tick,
+    /// Protocols that are not read, answered.
+    pub other: Tick,
 }
 
 impl From<&Timeouts> for IdleTicks {
@@ -149,6 +169,7 @@ impl From<&Timeouts> for IdleTicks {
             udp: Tick::after(timeouts.udp),
             udp_one_way: Tick::after(timeouts.udp_one_way),
             icmp: Tick::after(timeouts.icmp),
+            other: Tick::after(OTHER_IDLE),
         }
     }
 }

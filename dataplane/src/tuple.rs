@@ -36,11 +36,15 @@ pub enum Protocol {
     Udp,
     /// ICMP echo and its reply (RFC 792); the identifier stands in the place of both ports.
     IcmpEcho,
+    /// UDP-Lite (RFC 3828).
+    UdpLite,
+    /// Any other one; its IP protocol number stands in the place of both ports, and nothing behind the addresses is read.
+    Other,
 }
 
 impl Protocol {
     /// Every protocol.
-    pub const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::IcmpEcho];
+    pub const ALL: [Self; 5] = [Self::Tcp, Self::Udp, Self::IcmpEcho, Self::UdpLite, Self::Other];
 
     /// Returns the name in lower case.
     pub const fn name(self) -> &'static str {
@@ -48,6 +52,8 @@ impl Protocol {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
             Self::IcmpEcho => "icmp",
+            Self::UdpLite => "udp_lite",
+            Self::Other => "other",
         }
     }
 }
@@ -59,11 +65,11 @@ pub struct Tuple {
     pub protocol: Protocol,
     /// Source address.
     pub source: Ipv4Addr,
-    /// Source port, or ICMP identifier.
+    /// Source port, or what stands in its place.
     pub source_port: u16,
     /// Destination address.
     pub destination: Ipv4Addr,
-    /// Destination port, or ICMP identifier.
+    /// Destination port, or what stands in its place.
     pub destination_port: u16,
 }
 

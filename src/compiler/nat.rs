@@ -6,7 +6,8 @@ use pinhole_dataplane::config::PortRange;
 use pinhole_proto::v1;
 
 use crate::domain::nat::translation::{
-    Allocation, Dependence, Exemption, Forward, Mode, SubscriberLimits, Translation, protocol_of,
+    Allocation, Dependence, Exemption, Forward, Mode, OtherProtocols, SubscriberLimits, Translation,
+    protocol_of,
 };
 use crate::domain::nat::{NatSettings, texts_of};
 
@@ -25,6 +26,7 @@ pub(super) fn compile(settings: &NatSettings) -> v1::Nat {
         filtering: dependence(translation.filtering, default.filtering).into(),
         forwards: translation.forwards.iter().map(forward).collect(),
         exempt_destinations: translation.exempt.iter().map(exemption).collect(),
+        other_protocols: other_protocols(translation.other_protocols).into(),
     }
 }
 
@@ -67,6 +69,13 @@ fn dependence(value: Dependence, default: Dependence) -> v1::Dependence {
         Dependence::Independent => v1::Dependence::EndpointIndependent,
         Dependence::Address => v1::Dependence::AddressDependent,
         Dependence::AddressAndPort => v1::Dependence::AddressAndPortDependent,
+    }
+}
+
+const fn other_protocols(other: OtherProtocols) -> v1::OtherProtocols {
+    match other {
+        OtherProtocols::Refuse => v1::OtherProtocols::Unspecified,
+        OtherProtocols::Translate => v1::OtherProtocols::Translate,
     }
 }
 

@@ -54,10 +54,14 @@ pub enum SessionProtocol {
     Udp,
     /// ICMP echo, whose identifier stands in the place of ports.
     Icmp,
+    /// UDP-Lite.
+    UdpLite,
+    /// Another one, whose IP protocol number stands in the place of ports.
+    Other,
 }
 
 impl SessionProtocol {
-    const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::Icmp];
+    const ALL: [Self; 5] = [Self::Tcp, Self::Udp, Self::Icmp, Self::UdpLite, Self::Other];
 
     /// The word that stands for it.
     #[must_use]
@@ -66,6 +70,8 @@ impl SessionProtocol {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
             Self::Icmp => "icmp",
+            Self::UdpLite => "udp_lite",
+            Self::Other => "other",
         }
     }
 
@@ -80,9 +86,9 @@ impl SessionProtocol {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionState {
-    /// UDP or ICMP: the responder has not answered.
+    /// Without a state machine, as UDP: the responder has not answered.
     Unreplied,
-    /// UDP or ICMP: it has.
+    /// Without a state machine: it has.
     Replied,
     /// TCP: the originator's SYN was seen.
     SynSent,
@@ -205,7 +211,9 @@ impl Listing {
                 }
                 ("protocol", _) => {
                     let protocol = SessionProtocol::parse(value);
-                    listing.protocol = Some(protocol.ok_or_else(|| "is to be tcp, udp or icmp".to_owned())?);
+                    listing.protocol = Some(
+                        protocol.ok_or_else(|| "is to be tcp, udp, icmp, udp_lite or other".to_owned())?,
+                    );
                 }
                 ("alg", Listed::Sessions | Listed::Pinholes) => {
                     let alg = AlgProtocol::ALL.into_iter().find(|alg| alg.as_str() == value);

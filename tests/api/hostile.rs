@@ -155,6 +155,7 @@ fn document() -> impl proptest::strategy::Strategy<Value = Value> {
         "inside_prefixes",
         "pool",
         "mode",
+        "other_protocols",
         "port_block",
         "deterministic",
         "forwards",

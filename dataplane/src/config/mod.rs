@@ -14,7 +14,7 @@ use std::net::Ipv4Addr;
 use self::dispatch::{FlowPorts, dispatch};
 use self::nat::{Allocation, Translation};
 use self::rules::Relations;
-pub use self::rules::Rule;
+pub use self::rules::{Rule, Untranslatable};
 use crate::addr::{Ipv4Prefix, Realm};
 use crate::alg::{AlgProtocol, Transport};
 use crate::limits::{

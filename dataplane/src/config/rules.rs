@@ -2,10 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use super::nat::{Allocation, Exemption, Translation, forward_problems};
+use super::nat::{Allocation, Exemption, Mode, OtherProtocols, Translation, forward_problems};
 use super::order::{Deterministic, SubscriberOrder};
 use super::{Config, ConfigError, PortRange, ServiceTransport, Snapshot, error};
 use crate::tuple::{Protocol, Tuple};
+use crate::wire;
 
 /// What becomes of an inside endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -16,6 +17,19 @@ pub enum Rule {
     Fixed(Ipv4Addr, u16),
     /// It gets a port of the pool.
     Pooled,
+    /// It gets an address of the pool that it shares with others, and no port.
+    Shared,
+    /// It cannot be translated.
+    Refused(Untranslatable),
+}
+
+/// Why a protocol is not translated.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Untranslatable {
+    /// It has no ports, and outside addresses are shared.
+    NoPorts,
+    /// It protects the addresses against every change (RFC 4302, section 3.3.3).
+    Authenticated,
 }
 
 /// The configuration's relations, ordered so that they are found without looking at all of them.
@@ -175,12 +189,20 @@ impl Snapshot {
             return Rule::Fixed(address, port);
         }
         let port = match tuple.protocol {
-            Protocol::Tcp | Protocol::Udp => Some(tuple.destination_port),
-            Protocol::IcmpEcho => None,
+            Protocol::Tcp | Protocol::Udp | Protocol::UdpLite => Some(tuple.destination_port),
+            Protocol::IcmpEcho | Protocol::Other => None,
         };
         let exempt = &self.translation().exempt;
         if exempt.iter().any(|exemption| exemption.covers(tuple.destination, port)) {
             return Rule::Untranslated;
+        }
+        match tuple.protocol {
+            Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::IcmpEcho => {}
+            Protocol::Other => {
+                if let Some(rule) = self.rule_of_unread(tuple) {
+                    return rule;
+                }
+            }
         }
         match self.translation().allocation {
             Allocation::Untranslated => Rule::Untranslated,
@@ -190,6 +212,21 @@ impl Snapshot {
                 None => Rule::Untranslated,
             },
             Allocation::Random | Allocation::Blocks(_) | Allocation::Deterministic(_) => Rule::Pooled,
+        }
+    }
+
+    /// Returns what becomes of the source of a packet whose transport is not read, where that is something else than of
+    /// other packets.
+    fn rule_of_unread(&self, tuple: &Tuple) -> Option<Rule> {
+        let authenticated = tuple.source_port == u16::from(wire::PROTOCOL_AH);
+        match (self.translation().allocation.mode(), self.translation().other_protocols) {
+            (Mode::None, _) => None,
+            (Mode::OneToOne | Mode::PortTranslation, _) if authenticated => {
+                Some(Rule::Refused(Untranslatable::Authenticated))
+            }
+            (Mode::OneToOne, _) => None,
+            (Mode::PortTranslation, OtherProtocols::Translate) => Some(Rule::Shared),
+            (Mode::PortTranslation, OtherProtocols::Refuse) => Some(Rule::Refused(Untranslatable::NoPorts)),
         }
     }
 

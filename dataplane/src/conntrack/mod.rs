@@ -46,6 +46,11 @@ impl TupleHasher {
         self.words(u64::from(address.to_bits()), u64::from(port) << 8 | protocol_byte(protocol))
     }
 
+    /// Hashes what the fragments of a datagram have in common.
+    pub fn datagram(&self, source: std::net::Ipv4Addr, destination: std::net::Ipv4Addr, label: u64) -> u32 {
+        self.words(u64::from(source.to_bits()) << 32 | u64::from(destination.to_bits()), label)
+    }
+
     #[inline]
     fn words(&self, first: u64, second: u64) -> u32 {
         let [a, b, c] = self.secret;
@@ -67,6 +72,9 @@ const fn protocol_byte(protocol: Protocol) -> u64 {
         Protocol::Tcp => 6,
         Protocol::Udp => 17,
         Protocol::IcmpEcho => 1,
+        Protocol::UdpLite => 136,
+        // The number itself is in the place of the ports.
+        Protocol::Other => 0,
     }
 }
 

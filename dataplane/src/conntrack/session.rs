@@ -33,9 +33,9 @@ impl SessionId {
 /// How far a session has come, for people.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Progress {
-    /// UDP or ICMP echo: the responder has not answered.
+    /// Without a state machine, as UDP: the responder has not answered.
     Unreplied,
-    /// UDP or ICMP echo: it has.
+    /// Without a state machine: it has.
     Replied,
     /// TCP: the originator's SYN was seen.
     SynSent,
@@ -97,7 +97,7 @@ pub struct NewSession {
 pub enum State {
     /// TCP.
     Tcp(Tcp),
-    /// UDP or ICMP echo.
+    /// What has no state machine, as UDP.
     Query {
         /// Whether the responder has answered.
         replied: bool,
@@ -382,6 +382,7 @@ impl Session {
             (Phase::Tcp(TcpState::Established), _) => idle.tcp_established,
             (Phase::Tcp(_), _) => idle.tcp_transitory,
             (_, Protocol::IcmpEcho) => idle.icmp,
+            (Phase::Replied, Protocol::Other) => idle.other,
             (Phase::Replied, _) => idle.udp,
             (Phase::Free | Phase::Unreplied, _) => idle.udp_one_way,
         }

@@ -2,6 +2,9 @@
 
 use std::net::Ipv4Addr;
 
+mod fragment;
+mod other;
+
 use crate::alg::control::CraftedSegment;
 use crate::engine::{ChecksumState, Packet};
 use crate::parse::{Parsed, Quoted};
@@ -9,7 +12,9 @@ use crate::tuple::{Direction, Key, Protocol, Tuple};
 use crate::wire::checksum::{self, Delta};
 use crate::wire::{self, ipv4, set_u8, set_u16, set_u32, set_word, tcp, u16_at};
 
-/// Gives a TCP, UDP or ICMP echo packet with the transport header at `at` the addresses and ports of `new` and, if
+pub use fragment::{readdress, set_identification};
+
+/// Gives a packet with the transport header at `at` the addresses and ports of `new` and, if
 /// `hop` says so, counts a hop; payload and options stay.
 #[inline(always)]
 pub fn translate(packet: &mut Packet<'_>, old: &Key, new: &Key, at: usize, hop: bool) {
@@ -41,6 +46,7 @@ pub fn translate(packet: &mut Packet<'_>, old: &Key, new: &Key, at: usize, hop: 
             set_u16(transport, wire::ICMP_IDENTIFIER, identifier);
             apply(transport, wire::ICMP_CHECKSUM, delta);
         }
+        Protocol::UdpLite | Protocol::Other => other::translate(transport, old, new, addresses, partial),
     }
 }
 
@@ -171,6 +177,10 @@ fn translate_quoted(inner: &mut [u8], at: usize, old: &Tuple, to: &ErrorTranslat
             let delta = Delta::NONE.replace(u16_at(inner, at + wire::ICMP_IDENTIFIER), identifier);
             set_u16(inner, at + wire::ICMP_IDENTIFIER, identifier);
             apply(inner, at + wire::ICMP_CHECKSUM, delta);
+        }
+        Protocol::UdpLite | Protocol::Other => {
+            let transport = inner.get_mut(at..).unwrap_or_default();
+            other::translate(transport, &(*old).into(), &to.quoted.into(), addresses, false);
         }
     }
 }

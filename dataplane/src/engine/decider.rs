@@ -58,7 +58,7 @@ impl Decider<'_> {
         };
         let mapping = self.nat.obtain(&announced, self.rng).map_err(|error| match error {
             NatError::PortLimit | NatError::SubscribersFull | NatError::Full => Refusal::Limit,
-            NatError::NoPort | NatError::NoPool => Refusal::NoPort,
+            NatError::NoPort | NatError::NoPool | NatError::Refused(_) => Refusal::NoPort,
         })?;
         let outside = self.nat.mapping(mapping).map(|mapping| mapping.outside).ok_or(Refusal::NoPort)?;
         let pinhole = Pinhole {

@@ -40,9 +40,23 @@ drop_reasons! {
     BadIpChecksum = "bad_ip_checksum",
     /// The packet carries a source route option (RFC 7126, sections 4.3 and 4.4).
     SourceRoute = "source_route",
-    /// The packet is a fragment; reassembly does not exist yet.
-    Fragment = "fragment",
-    /// The transport protocol is not translated.
+    /// A fragment that no datagram can have: without payload, or of a length that fits no offset (RFC 791, section 3.2).
+    FragmentMalformed = "fragment_malformed",
+    /// The whole datagram would be longer than a packet can be.
+    FragmentTooLong = "fragment_too_long",
+    /// The transport header is not whole in the first fragment (RFC 1858, section 3; RFC 3128).
+    FragmentTiny = "fragment_tiny",
+    /// It covers what another fragment has covered, or ends the datagram elsewhere (RFC 1858, section 4; RFC 5722).
+    FragmentOverlap = "fragment_overlap",
+    /// It came twice.
+    FragmentRepeated = "fragment_repeated",
+    /// The datagram has more fragments than are followed.
+    FragmentsTooMany = "fragments_too_many",
+    /// As many datagrams or bytes wait for fragments as there is room for, of all or of this source.
+    FragmentsFull = "fragments_full",
+    /// The others have not come in time.
+    FragmentTimeout = "fragment_timeout",
+    /// The transport protocol has no ports that are translated, and outside addresses are shared.
     ProtocolUnsupported = "protocol_unsupported",
     /// The TCP data offset is impossible.
     BadTcpHeader = "bad_tcp_header",
@@ -52,6 +66,10 @@ drop_reasons! {
     BadTcpChecksum = "bad_tcp_checksum",
     /// The UDP length contradicts the packet's.
     BadUdpLength = "bad_udp_length",
+    /// The checksum of UDP-Lite is missing or covers what it cannot (RFC 3828, section 3.1).
+    BadUdpLiteHeader = "bad_udp_lite_header",
+    /// The authentication header covers the addresses, which are translated (RFC 4302, section 3.3.3).
+    AuthenticatedHeader = "authenticated_header",
     /// A port is 0.
     PortZero = "port_zero",
     /// The ICMP checksum is wrong (RFC 5508, REQ-3).

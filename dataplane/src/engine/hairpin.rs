@@ -8,11 +8,14 @@ use crate::addr::Realm;
 use crate::config::Snapshot;
 use crate::engine::context::{Arrival, Way};
 use crate::engine::{DropReason, Engine, Packet, Transmit, Verdict};
+use crate::limits::MAX_PACKET;
 use crate::time::Tick;
 use crate::wire::ipv4;
 
 /// What a packet may grow by on its second way.
 const ROOM: usize = 2_048;
+/// What a fragment may grow by, when it completes a datagram.
+const ROOM_OF_FRAGMENT: usize = MAX_PACKET;
 
 impl Engine {
     /// Decides on a packet. It crosses once, or twice when it comes from inside and is for a pool address; never more.
@@ -51,7 +54,8 @@ impl Engine {
         }
         let mut bytes = transmit.bytes;
         let length = bytes.len();
-        bytes.resize(length.saturating_add(ROOM), 0);
+        let room = if ipv4::is_fragment(&bytes) { ROOM_OF_FRAGMENT } else { ROOM };
+        bytes.resize(length.saturating_add(room), 0);
         let mut packet = Packet::new(&mut bytes, length);
         let now = self.nat.time();
         let (realm, tick, way) = (Realm::Inside, Tick::at(now), Way::First);

@@ -12,6 +12,7 @@ use crate::conntrack::expectation::{Expectations, Pinhole};
 use crate::conntrack::{Session, SessionId, Table, TupleHasher};
 use crate::engine::control::Controls;
 use crate::engine::event::Events;
+use crate::fragment::Fragments;
 use crate::limits::{EXPIRIES_PER_CALL, Limits};
 use crate::nat::{Capacity, Mapping, Nat, Notice};
 use crate::rng::{Rng, Seed};
@@ -25,6 +26,7 @@ mod decider;
 mod drop_reason;
 mod event;
 mod evict;
+mod fragments;
 mod hairpin;
 mod live;
 mod open;
@@ -51,7 +53,8 @@ pub enum Verdict {
     /// Nothing the engine knows expects it, and its destination is the gateway's own host: the caller delivers it
     /// unchanged if the host has a socket for it, and otherwise calls [`Engine::refuse_delivery`].
     DeliverIfListening,
-    /// An ALG keeps its bytes; they leave later through [`Engine::poll_transmit`].
+    /// Its bytes are kept, by an ALG or until other fragments have come; they leave later through
+    /// [`Engine::poll_transmit`].
     Hold,
     /// It is dropped and counted.
     Drop(DropReason),
@@ -68,6 +71,7 @@ pub struct Engine {
     controls: Controls,
     /// The control messages that announced sessions, while these last.
     announcements: BTreeMap<SessionId, Announcement>,
+    fragments: Fragments,
     rng: Rng,
     events: Events,
     transmits: VecDeque<Transmit>,
@@ -83,6 +87,7 @@ impl Engine {
     /// Takes all memory of the tables. Until a snapshot is applied every packet is dropped.
     pub fn new(limits: Limits, seed: &Seed, now: Timestamp) -> Self {
         let hasher = TupleHasher::new(seed);
+        let mut rng = Rng::new(seed);
         Self {
             limits,
             snapshot: None,
@@ -99,7 +104,8 @@ impl Engine {
             expectations: Expectations::default(),
             controls: Controls::default(),
             announcements: BTreeMap::new(),
-            rng: Rng::new(seed),
+            fragments: Fragments::new(limits.fragmented_datagrams, hasher, &mut rng),
+            rng,
             events: Events::new(limits.events),
             transmits: VecDeque::new(),
             stats: Stats::default(),
@@ -174,6 +180,7 @@ impl Engine {
             budget -= 1;
         }
         self.handle_control_timeouts(now, &mut budget);
+        self.expire_fragments(now, &mut budget);
         if now < self.next_sweep {
             return;
         }
@@ -193,6 +200,7 @@ impl Engine {
             self.expectations.next_deadline(),
             self.controls.next_deadline(),
             self.nat.next_deadline(),
+            self.fragments.next_deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -230,6 +238,11 @@ impl Engine {
     /// Returns the number of pinholes.
     pub fn pinhole_count(&self) -> usize {
         self.expectations.len()
+    }
+
+    /// Returns the number of datagrams of which not every fragment has come.
+    pub fn fragmented_count(&self) -> usize {
+        self.fragments.len()
     }
 
     /// Returns the number of inside hosts that have mappings or blocks of ports.

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use crate::addr::Realm;
 use crate::alg::{AlgProtocol, CloseReason, Transport};
-use crate::config::Snapshot;
 use crate::config::nat::Mode;
+use crate::config::{Snapshot, Untranslatable};
 use crate::conntrack::tcp::Tcp;
 use crate::conntrack::{Session, SessionId, State};
 use crate::engine::context::{Context, Way};
@@ -53,7 +53,7 @@ impl Engine {
             return Err(DropReason::NoPort);
         };
         let source_port = match tuple.protocol {
-            Protocol::Tcp | Protocol::Udp => tuple.destination_port,
+            Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::Other => tuple.destination_port,
             Protocol::IcmpEcho => outside.1,
         };
         let reply = Tuple {
@@ -120,8 +120,8 @@ impl Engine {
         if let Some(inside) = snapshot.forward_to(tuple.protocol, outside) {
             return self.nat.obtain_fixed(tuple.protocol, inside, outside).map(Some).map_err(refusal);
         }
-        // An identifier means a host only where it has an address of its own.
-        if tuple.protocol == Protocol::IcmpEcho
+        // An identifier, or no port at all, means a host only where it has an address of its own.
+        if matches!(tuple.protocol, Protocol::IcmpEcho | Protocol::Other)
             && snapshot.translation().allocation.mode() == Mode::PortTranslation
         {
             return Ok(None);
@@ -151,7 +151,7 @@ impl Engine {
             return Err(reason);
         }
         let destination_port = match tuple.protocol {
-            Protocol::Tcp | Protocol::Udp => tuple.source_port,
+            Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::Other => tuple.source_port,
             Protocol::IcmpEcho => inside.1,
         };
         let reply = Tuple {
@@ -206,6 +206,8 @@ const fn refusal(error: NatError) -> DropReason {
         NatError::PortLimit => DropReason::SubscriberPorts,
         NatError::Full => DropReason::SessionsFull,
         NatError::SubscribersFull => DropReason::SubscribersFull,
+        NatError::Refused(Untranslatable::NoPorts) => DropReason::ProtocolUnsupported,
+        NatError::Refused(Untranslatable::Authenticated) => DropReason::AuthenticatedHeader,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::engine::{DropReason, Engine, Packet, Verdict};
 use crate::nat::MappingId;
 use crate::parse::{Body, Parsed, Quoted, TcpInfo, parse};
 use crate::tuple::{Direction, Protocol, Tuple};
-use crate::wire::tcp;
+use crate::wire::{ipv4, tcp};
 
 /// How a packet may open a session.
 #[derive(Clone, Copy)]
@@ -40,6 +40,19 @@ impl Engine {
         packet: &mut Packet<'_>,
         arrival: &Arrival<'_>,
     ) -> Result<Verdict, DropReason> {
+        if ipv4::is_fragment(packet.bytes()) {
+            return self.fragment(packet, arrival);
+        }
+        self.cross_whole(packet, arrival)
+    }
+
+    /// Takes a packet that is no fragment from one side to the other.
+    #[inline]
+    pub(super) fn cross_whole(
+        &mut self,
+        packet: &mut Packet<'_>,
+        arrival: &Arrival<'_>,
+    ) -> Result<Verdict, DropReason> {
         let parsed = parse(packet.bytes())?;
         // Link padding is no part of the packet.
         let shrunk = packet.set_length(parsed.end());
@@ -51,7 +64,7 @@ impl Engine {
         refuse_own_source(&context)?;
         match &parsed.body {
             Body::Tcp(info) => self.tcp_packet(&context, packet, *info),
-            Body::Udp | Body::Echo | Body::EchoReply => self.query_packet(&context, packet),
+            Body::Udp | Body::Echo | Body::EchoReply | Body::Other => self.query_packet(&context, packet),
             Body::IcmpError(quoted) => self.icmp_error(&context, packet, quoted),
         }
     }
@@ -148,7 +161,7 @@ impl Engine {
     }
 
     #[inline(always)]
-    fn query_packet(
+    pub(super) fn query_packet(
         &mut self,
         context: &Context<'_>,
         packet: &mut Packet<'_>,
@@ -274,7 +287,7 @@ impl Engine {
 /// Refuses what comes from outside in the name of an inside host: those between inside hosts turn back here. Only the
 /// host's own kernel reports errors from an address that is in the pool, too.
 #[inline]
-fn refuse_own_source(context: &Context<'_>) -> Result<(), DropReason> {
+pub(super) fn refuse_own_source(context: &Context<'_>) -> Result<(), DropReason> {
     let from_outside = context.realm == Realm::Outside && context.way == Way::First;
     let reports = matches!(context.parsed.body, Body::IcmpError(_));
     if from_outside && !reports && context.snapshot.is_pool(context.parsed.tuple().source) {
@@ -322,13 +335,17 @@ fn note_tcp(
     })
 }
 
-/// Counts a packet and sets the session's timer. Traffic from outside alone does not keep a UDP session alive
-/// (RFC 4787, REQ-6).
+/// Counts a packet and sets the session's timer. Traffic from outside alone does not keep a session without
+/// a state machine alive (RFC 4787, REQ-6).
 #[inline(always)]
 pub(super) fn count(session: &mut Session, arrival: &Arrival<'_>, direction: Direction) {
     let first_answer = session.count(direction) == 1 && direction == Direction::Reply;
     let from_inside = arrival.realm == Realm::Inside;
-    if from_inside || session.protocol() != Protocol::Udp || first_answer {
+    let answers_count = match session.protocol() {
+        Protocol::Tcp | Protocol::IcmpEcho => true,
+        Protocol::Udp | Protocol::UdpLite | Protocol::Other => false,
+    };
+    if from_inside || answers_count || first_answer {
         session.refresh(arrival.tick, arrival.snapshot.idle());
     }
 }

@@ -7,9 +7,9 @@ use crate::engine::DropReason;
 pub struct Stats {
     /// Packets forwarded.
     pub forwarded: u64,
-    /// Packets kept for later by an ALG.
+    /// Packets kept for later, by an ALG or as fragments.
     pub held: u64,
-    /// Packets of the engine's own that were made.
+    /// Packets that left by themselves: made by the engine, or kept for a while.
     pub transmitted: u64,
     /// Packets of the engine's own that found the queue full.
     pub transmits_lost: u64,

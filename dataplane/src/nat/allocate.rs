@@ -35,21 +35,18 @@ impl Nat {
             return self.allocate_at(need, paired, rng);
         }
         let count = u32::try_from(self.pool.len()).unwrap_or(u32::MAX);
-        // Equal subscribers get equal addresses as long as there is room.
-        let hash = self.hasher.endpoint(Protocol::Udp, subscriber.address, 0);
-        let mut place = hash.checked_rem(count).ok_or(NatError::NoPool)?;
+        let mut place = self.usual_place(subscriber.address)?;
         // Who is reached at an address by a static forward also leaves from there.
         let mut forwarded = rules.forwarded_address(subscriber.address);
         for _ in 0..PAIRING_PROBES {
-            let at = usize::try_from(place).unwrap_or(usize::MAX);
-            let address = forwarded.take().or_else(|| self.pool.address(at)).ok_or(NatError::NoPool)?;
+            let address = forwarded.take().or_else(|| self.pool.address(place)).ok_or(NatError::NoPool)?;
             if let Ok(outside) = self.allocate_at(need, address, rng) {
                 if let Some(subscriber) = self.subscribers.at_mut(need.subscriber) {
                     subscriber.paired = Some(address);
                 }
                 return Ok(outside);
             }
-            place = rng.below(count);
+            place = usize::try_from(rng.below(count)).unwrap_or(usize::MAX);
         }
         Err(NatError::NoPort)
     }

@@ -8,7 +8,8 @@ use crate::config::nat::{Allocation, BlockSize};
 use crate::config::{Rule, Snapshot};
 use crate::nat::block::BlockState;
 use crate::nat::filter::Filters;
-use crate::nat::{Mapping, MappingId, Nat, Source, flow};
+use crate::nat::key::flow;
+use crate::nat::{Mapping, MappingId, Nat, Source};
 
 impl Nat {
     /// Changes pool and rules. Mappings that [`Self::allows`] not under them must be released by then. Who may send to
@@ -45,6 +46,8 @@ impl Nat {
             Rule::Untranslated => mapping.inside == mapping.outside,
             Rule::Fixed(address, port) => mapping.outside == (address, port),
             Rule::Pooled => mapping.source == Source::Pool && self.keeps_port(rules, mapping),
+            Rule::Shared => mapping.source == Source::Shared && self.keeps_address(rules, mapping),
+            Rule::Refused(_) => false,
         }
     }
 
@@ -61,6 +64,16 @@ impl Nat {
             && rules.translation().allocation.scheme() == self.settings.allocation.scheme()
             && rules.translation().mapping == self.settings.mapping
             && rules.forward_to(mapping.protocol, mapping.outside).is_none()
+    }
+
+    /// Whether an address of the pool stays the mapping's under a configuration.
+    fn keeps_address(&self, rules: &Snapshot, mapping: &Mapping) -> bool {
+        let (address, _) = mapping.outside;
+        let there = match rules.deterministic() {
+            None => rules.pool_address(address).is_some(),
+            Some(relation) => relation.outside_of(mapping.inside.0).is_some_and(|(own, _)| own == address),
+        };
+        there && rules.translation().allocation.scheme() == self.settings.allocation.scheme()
     }
 
     /// Takes the held blocks of some addresses from those who have given them back.

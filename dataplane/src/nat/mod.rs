@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::config::nat::{Dependence, Translation};
-use crate::config::{Rule, Snapshot};
+use crate::config::{Rule, Snapshot, Untranslatable};
 use crate::conntrack::TupleHasher;
 use crate::conntrack::index::Index;
 use crate::rng::Rng;
@@ -17,14 +17,17 @@ mod allocate;
 mod block;
 mod change;
 mod filter;
+mod key;
 mod look;
 mod pair;
 mod pool;
 mod ports;
+mod shared;
 mod subscriber;
 
 use allocate::Need;
 use filter::Filters;
+use key::{ANYBODY, flow};
 use pool::Pool;
 use ports::Wanted;
 use subscriber::Subscribers;
@@ -66,6 +69,8 @@ enum Source {
     Pool,
     /// The configuration relates the two.
     Configuration,
+    /// It is an address of the pool without a port, for each host that shares the address.
+    Shared,
 }
 
 /// Why no mapping could be obtained.
@@ -81,6 +86,8 @@ pub enum NatError {
     SubscribersFull,
     /// There is no pool.
     NoPool,
+    /// The protocol cannot be translated as configured.
+    Refused(Untranslatable),
 }
 
 /// Something about a subscriber's ports that the world is to be told.
@@ -194,6 +201,8 @@ impl Nat {
             Rule::Untranslated => self.obtain_fixed(tuple.protocol, inside, inside),
             Rule::Fixed(address, port) => self.obtain_fixed(tuple.protocol, inside, (address, port)),
             Rule::Pooled => self.obtain_pooled(tuple, rng),
+            Rule::Shared => self.obtain_shared(tuple),
+            Rule::Refused(why) => Err(NatError::Refused(why)),
         }
     }
 
@@ -206,8 +215,8 @@ impl Nat {
             return Err(NatError::Full);
         }
         let wanted = match tuple.protocol {
-            Protocol::Udp => Wanted::like(tuple.source_port),
-            Protocol::Tcp | Protocol::IcmpEcho => Wanted::Any,
+            Protocol::Udp | Protocol::UdpLite => Wanted::like(tuple.source_port),
+            Protocol::Tcp | Protocol::IcmpEcho | Protocol::Other => Wanted::Any,
         };
         let subscriber = self.subscriber(tuple.source)?;
         let outside = self
@@ -253,9 +262,12 @@ impl Nat {
         let ended = *mapping;
         self.by_inside.remove(self.hasher.key(&ended.key().into()), id.0);
         let (address, port) = ended.outside;
-        self.by_outside.remove(self.hasher.endpoint(ended.protocol, address, port), id.0);
-        if ended.source == Source::Pool {
-            self.give_back(ended.subscriber, ended.protocol, ended.outside);
+        match ended.source {
+            Source::Pool => self.give_back(ended.subscriber, ended.protocol, ended.outside),
+            Source::Configuration | Source::Shared => {}
+        }
+        if ended.is_found_by_outside() {
+            self.by_outside.remove(self.hasher.endpoint(ended.protocol, address, port), id.0);
         }
         if let Some(place) = usize::try_from(id.0).ok().and_then(|at| self.mappings.get_mut(at)) {
             *place = None;
@@ -264,6 +276,7 @@ impl Nat {
         if let Some(subscriber) = self.subscribers.at_mut(ended.subscriber) {
             subscriber.mappings -= 1;
             subscriber.ports -= u32::from(ended.source == Source::Pool);
+            subscriber.shared -= u32::from(ended.source == Source::Shared);
         }
         self.subscribers.settle(ended.subscriber);
     }
@@ -323,66 +336,32 @@ impl Nat {
             self.subscribers.settle(subscriber);
             return Err(NatError::Full);
         };
+        let mapping = Mapping {
+            protocol: key.protocol,
+            inside: (key.source, key.source_port),
+            remote: (key.destination, key.destination_port),
+            outside,
+            source,
+            holders: 1,
+            subscriber,
+        };
         let by_outside = self.hasher.endpoint(key.protocol, outside.0, outside.1);
         let inserted = self.by_inside.insert(self.hasher.key(&(*key).into()), slot)
-            && self.by_outside.insert(by_outside, slot);
+            && (!mapping.is_found_by_outside() || self.by_outside.insert(by_outside, slot));
         debug_assert!(inserted, "the indexes have a place for each mapping");
         if let Some(place) = usize::try_from(slot).ok().and_then(|at| self.mappings.get_mut(at)) {
-            *place = Some(Mapping {
-                protocol: key.protocol,
-                inside: (key.source, key.source_port),
-                remote: (key.destination, key.destination_port),
-                outside,
-                source,
-                holders: 1,
-                subscriber,
-            });
+            *place = Some(mapping);
         }
         if let Some(subscriber) = self.subscribers.at_mut(subscriber) {
             subscriber.mappings += 1;
             subscriber.ports += u32::from(source == Source::Pool);
+            subscriber.shared += u32::from(source == Source::Shared);
         }
         Ok(MappingId(slot))
     }
 
     fn slot_mut(&mut self, slot: u32) -> Option<&mut Mapping> {
         self.mappings.get_mut(usize::try_from(slot).ok()?)?.as_mut()
-    }
-}
-
-/// Whom a mapping serves that serves everybody.
-const ANYBODY: (Ipv4Addr, u16) = (Ipv4Addr::UNSPECIFIED, 0);
-
-fn flow(protocol: Protocol, inside: (Ipv4Addr, u16), remote: (Ipv4Addr, u16)) -> Tuple {
-    Tuple {
-        protocol,
-        source: inside.0,
-        source_port: inside.1,
-        destination: remote.0,
-        destination_port: remote.1,
-    }
-}
-
-impl Mapping {
-    fn key(&self) -> Tuple {
-        flow(self.protocol, self.inside, self.remote)
-    }
-}
-
-impl Dependence {
-    /// Returns what of a packet its mapping is found by (RFC 4787, section 4.1).
-    fn key(self, tuple: &Tuple) -> Tuple {
-        // An echo's identifier stands in both ports and is no part of the destination.
-        let port = match tuple.protocol {
-            Protocol::Tcp | Protocol::Udp => tuple.destination_port,
-            Protocol::IcmpEcho => 0,
-        };
-        let remote = match self {
-            Self::Independent => ANYBODY,
-            Self::Address => (tuple.destination, 0),
-            Self::AddressAndPort => (tuple.destination, port),
-        };
-        flow(tuple.protocol, (tuple.source, tuple.source_port), remote)
     }
 }
 

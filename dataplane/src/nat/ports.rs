@@ -95,8 +95,9 @@ impl PortMap {
     fn words(&mut self, protocol: Protocol) -> &mut [u64] {
         match protocol {
             Protocol::Tcp => &mut self.tcp,
-            Protocol::Udp => &mut self.udp,
-            Protocol::IcmpEcho => &mut self.icmp,
+            Protocol::Udp | Protocol::UdpLite => &mut self.udp,
+            // No address has so many of both that they would need numbers of their own.
+            Protocol::IcmpEcho | Protocol::Other => &mut self.icmp,
         }
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Subscriber {
     pub(super) mappings: u32,
     /// Ports and ICMP identifiers of the pool that its mappings take.
     pub(super) ports: u32,
+    /// Mappings to its outside address without a port.
+    pub(super) shared: u32,
     pub(super) sessions: u32,
     /// Blocks in its list, held ones included.
     pub(super) blocks: u16,
@@ -114,6 +116,7 @@ impl Subscribers {
             paired: None,
             mappings: 0,
             ports: 0,
+            shared: 0,
             sessions: 0,
             blocks: 0,
             first_block: NO_BLOCK,
@@ -126,7 +129,7 @@ impl Subscribers {
     /// at all.
     pub(super) fn settle(&mut self, slot: u32) {
         let Some(subscriber) = self.at_mut(slot) else { return };
-        if subscriber.ports == 0 && subscriber.blocks == 0 {
+        if subscriber.ports == 0 && subscriber.blocks == 0 && subscriber.shared == 0 {
             subscriber.paired = None;
         }
         let subscriber = *subscriber;

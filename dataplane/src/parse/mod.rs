@@ -1,8 +1,14 @@
 //! Bytes to a [`Parsed`] packet: total, never panics, and each way to be malformed has its own reason.
 
+mod first;
+mod other;
+mod quoted;
+
 use crate::engine::DropReason;
 use crate::tuple::{Key, Protocol, Tuple};
 use crate::wire::{self, checksum, ipv4, tcp, u8_at, u16_at, u32_at, word_at};
+
+pub use first::{First, check_header, parse_first};
 
 /// An accepted packet's key and where its parts are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -45,7 +51,7 @@ impl Parsed {
 pub enum Body {
     /// A TCP segment.
     Tcp(TcpInfo),
-    /// A UDP datagram.
+    /// A UDP or UDP-Lite datagram.
     Udp,
     /// An ICMP echo.
     Echo,
@@ -53,6 +59,8 @@ pub enum Body {
     EchoReply,
     /// An ICMP error about the quoted packet.
     IcmpError(Quoted),
+    /// Something that is not read.
+    Other,
 }
 
 /// The TCP fields that conntrack reads.
@@ -123,20 +131,24 @@ struct Transport {
     body: Body,
 }
 
-/// Reads a packet.
+/// Reads a packet that is no fragment.
 ///
 /// # Errors
 /// The reason to drop it.
 #[inline(always)]
 pub fn parse(packet: &[u8]) -> Result<Parsed, DropReason> {
     let header = parse_ipv4(packet)?;
+    if ipv4::is_fragment(packet) {
+        return Err(DropReason::FragmentMalformed);
+    }
     let span = usize::from(header.transport_at)..usize::from(header.end);
     let bytes = packet.get(span).unwrap_or_default();
     let transport = match header.protocol {
         wire::PROTOCOL_TCP => parse_tcp(bytes)?,
         wire::PROTOCOL_UDP => parse_udp(bytes)?,
         wire::PROTOCOL_ICMP => parse_icmp(bytes, header.transport_at)?,
-        _ => return Err(DropReason::ProtocolUnsupported),
+        wire::PROTOCOL_UDP_LITE => other::parse_udp_lite(bytes)?,
+        number => other::unread(number),
     };
     Ok(Parsed {
         key: Key {
@@ -177,9 +189,6 @@ fn parse_ipv4(packet: &[u8]) -> Result<Header, DropReason> {
         }
     } else {
         check_options(packet.get(..header_length).unwrap_or_default())?;
-    }
-    if u16_at(fixed, ipv4::FRAGMENT) & ipv4::FRAGMENT_MASK != 0 {
-        return Err(DropReason::Fragment);
     }
     Ok(Header {
         source: word_at(fixed, ipv4::SOURCE),
@@ -339,49 +348,23 @@ fn parse_icmp(message: &[u8], transport_at: u16) -> Result<Transport, DropReason
     if checksum::checksum(message) != 0 {
         return Err(DropReason::BadIcmpChecksum);
     }
-    let [high, low] = u16_at(message, wire::ICMP_IDENTIFIER).to_be_bytes();
-    let identifier = u32::from_ne_bytes([high, low, high, low]);
-    let (ports, body) = match u8_at(message, 0) {
-        wire::ICMP_ECHO => (identifier, Body::Echo),
-        wire::ICMP_ECHO_REPLY => (identifier, Body::EchoReply),
+    match u8_at(message, 0) {
+        wire::ICMP_ECHO => Ok(query(message, Body::Echo)),
+        wire::ICMP_ECHO_REPLY => Ok(query(message, Body::EchoReply)),
         wire::ICMP_UNREACHABLE | wire::ICMP_TIME_EXCEEDED | wire::ICMP_PARAMETER => {
             let quoted = message.get(wire::ICMP_HEADER..).unwrap_or_default();
-            (0, Body::IcmpError(parse_quoted(quoted, transport_at + ICMP_HEADER)?))
+            let body = Body::IcmpError(quoted::parse_quoted(quoted, transport_at + ICMP_HEADER)?);
+            Ok(Transport { protocol: Protocol::IcmpEcho, ports: 0, length: ICMP_HEADER, body })
         }
-        _ => return Err(DropReason::IcmpTypeUnsupported),
-    };
-    Ok(Transport { protocol: Protocol::IcmpEcho, ports, length: ICMP_HEADER, body })
+        _ => Err(DropReason::IcmpTypeUnsupported),
+    }
 }
 
-/// Reads the quoted packet: its IP header must be whole and right, and eight bytes of its transport be there.
-fn parse_quoted(quoted: &[u8], at: u16) -> Result<Quoted, DropReason> {
-    const QUOTED_TRANSPORT: usize = 8;
-    let header_length = ipv4::header_length(quoted);
-    let usable = ipv4::version(quoted) == 4
-        && header_length >= ipv4::MIN_HEADER
-        && quoted.len() >= header_length + QUOTED_TRANSPORT
-        && ipv4::total_length(quoted) >= header_length + QUOTED_TRANSPORT;
-    let Some(header) = quoted.get(..header_length).filter(|_| usable) else {
-        return Err(DropReason::BadQuotedPacket);
-    };
-    // RFC 5508, REQ-3a.
-    if checksum::checksum(header) != 0 || u16_at(quoted, ipv4::FRAGMENT) & 0x1fff != 0 {
-        return Err(DropReason::BadQuotedPacket);
-    }
-    let transport = quoted.get(header_length..).unwrap_or_default();
-    let (source, destination) = (ipv4::source(quoted), ipv4::destination(quoted));
-    let (protocol, source_port, destination_port) = match u8_at(quoted, ipv4::PROTOCOL) {
-        wire::PROTOCOL_TCP => (Protocol::Tcp, u16_at(transport, 0), u16_at(transport, 2)),
-        wire::PROTOCOL_UDP => (Protocol::Udp, u16_at(transport, 0), u16_at(transport, 2)),
-        wire::PROTOCOL_ICMP if matches!(u8_at(transport, 0), wire::ICMP_ECHO | wire::ICMP_ECHO_REPLY) => {
-            let identifier = u16_at(transport, wire::ICMP_IDENTIFIER);
-            (Protocol::IcmpEcho, identifier, identifier)
-        }
-        // RFC 1122, 3.2.2: no error is sent about an error; other protocols have no sessions.
-        _ => return Err(DropReason::BadQuotedPacket),
-    };
-    let tuple = Tuple { protocol, source, source_port, destination, destination_port };
-    Ok(Quoted { at, transport_at: at + u16::try_from(header_length).unwrap_or(0), tuple })
+/// Takes an ICMP query, whose identifier stands in the place of both ports.
+fn query(message: &[u8], body: Body) -> Transport {
+    let [high, low] = u16_at(message, wire::ICMP_IDENTIFIER).to_be_bytes();
+    let ports = u32::from_ne_bytes([high, low, high, low]);
+    Transport { protocol: Protocol::IcmpEcho, ports, length: ICMP_HEADER, body }
 }
 
 #[cfg(test)]

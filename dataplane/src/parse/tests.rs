@@ -40,8 +40,7 @@ fn each_malformed_header_has_its_reason() {
     assert_eq!(with(|bytes| bytes[0] = 0x55), DropReason::BadIpVersion);
     assert_eq!(with(|bytes| bytes[0] = 0x44), DropReason::BadIpHeader);
     assert_eq!(with(|bytes| bytes[0] = 0x48), DropReason::BadIpHeader);
-    assert_eq!(with(|bytes| bytes[6] = 0x20), DropReason::Fragment);
-    assert_eq!(with(|bytes| bytes[9] = 47), DropReason::ProtocolUnsupported);
+    assert_eq!(with(|bytes| bytes[6] = 0x20), DropReason::FragmentMalformed);
     assert_eq!(with(|bytes| bytes[25] = 9), DropReason::BadUdpLength);
     assert_eq!(with(|bytes| bytes[23] = 0), DropReason::PortZero);
     let mut corrupt = good;

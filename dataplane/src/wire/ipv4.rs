@@ -24,8 +24,14 @@ pub const SOURCE: usize = 12;
 pub const DESTINATION: usize = 16;
 /// The don't-fragment flag in the fragment field.
 pub const DONT_FRAGMENT: u16 = 0x4000;
+/// The more-fragments flag in the fragment field.
+pub const MORE_FRAGMENTS: u16 = 0x2000;
+/// The fragment offset in the fragment field, in units of [`OFFSET_UNIT`] bytes.
+pub const OFFSET_MASK: u16 = 0x1fff;
+/// Bytes that the fragment offset counts by.
+pub const OFFSET_UNIT: usize = 8;
 /// More-fragments flag and fragment offset: any bit set means a fragment.
-pub const FRAGMENT_MASK: u16 = 0x3fff;
+pub const FRAGMENT_MASK: u16 = MORE_FRAGMENTS | OFFSET_MASK;
 
 /// Reads the version.
 pub fn version(packet: &[u8]) -> u8 {
@@ -40,6 +46,12 @@ pub fn header_length(packet: &[u8]) -> usize {
 /// Reads the total length in bytes.
 pub fn total_length(packet: &[u8]) -> usize {
     usize::from(u16_at(packet, TOTAL_LENGTH))
+}
+
+/// Whether the packet is a fragment of an IPv4 packet.
+#[inline(always)]
+pub fn is_fragment(packet: &[u8]) -> bool {
+    version(packet) == 4 && u16_at(packet, FRAGMENT) & FRAGMENT_MASK != 0
 }
 
 /// Reads the source address.

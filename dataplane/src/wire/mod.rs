@@ -13,6 +13,12 @@ pub const PROTOCOL_ICMP: u8 = 1;
 pub const PROTOCOL_TCP: u8 = 6;
 /// IP protocol number of UDP.
 pub const PROTOCOL_UDP: u8 = 17;
+/// IP protocol number of DCCP (RFC 4340).
+pub const PROTOCOL_DCCP: u8 = 33;
+/// IP protocol number of the authentication header (RFC 4302).
+pub const PROTOCOL_AH: u8 = 51;
+/// IP protocol number of UDP-Lite (RFC 3828).
+pub const PROTOCOL_UDP_LITE: u8 = 136;
 
 /// Offset of the UDP length.
 pub const UDP_LENGTH: usize = 4;
@@ -20,6 +26,10 @@ pub const UDP_LENGTH: usize = 4;
 pub const UDP_CHECKSUM: usize = 6;
 /// Length of the UDP header.
 pub const UDP_HEADER: usize = 8;
+/// Offset of the checksum coverage of UDP-Lite, in the place of UDP's length.
+pub const UDP_LITE_COVERAGE: usize = 4;
+/// Offset of the DCCP checksum.
+pub const DCCP_CHECKSUM: usize = 6;
 
 /// Offset of the ICMP checksum.
 pub const ICMP_CHECKSUM: usize = 2;

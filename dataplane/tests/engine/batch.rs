@@ -6,7 +6,7 @@ use pinhole_dataplane::time::Timestamp;
 use proptest::prelude::*;
 
 use crate::network::{CLIENT, Network, SERVER};
-use crate::packets::{ACK, Address, FIN, RST, SYN, echo, tcp, udp, with_ttl};
+use crate::packets::{ACK, Address, FIN, RST, SYN, checksum, echo, tcp, udp, with_ttl};
 
 const NOW: Timestamp = Timestamp::from_nanos(1_000_000_000);
 
@@ -27,11 +27,19 @@ type Fate = (Verdict, Vec<u8>);
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Udp { unchecked: bool },
-    Tcp { flags: u8, seq: u32, ack: u32 },
+    Udp {
+        unchecked: bool,
+    },
+    Tcp {
+        flags: u8,
+        seq: u32,
+        ack: u32,
+    },
     Echo,
     LastHop,
     Padded,
+    /// A part of a datagram of 40 bytes.
+    Part(u8),
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
@@ -42,6 +50,7 @@ fn kind() -> impl Strategy<Value = Kind> {
         1 => Just(Kind::Echo),
         1 => Just(Kind::LastHop),
         1 => Just(Kind::Padded),
+        2 => (0_u8..4).prop_map(Kind::Part),
     ]
 }
 
@@ -63,6 +72,7 @@ fn packet(step: &Step, from: Address, to: Address) -> Vec<u8> {
         Kind::Tcp { flags, seq, ack } => tcp(from, to, seq, ack, flags, b""),
         Kind::Echo => echo(from.0, to.0, from.1),
         Kind::LastHop => with_ttl(udp(from, to, b"far"), 1),
+        Kind::Part(number) => part(&udp(from, to, &[number; 32]), usize::from(number)),
         Kind::Padded => [udp(from, to, b"short"), vec![0; 9]].concat(),
     };
     if let Some((at, value)) = &step.damage {
@@ -70,6 +80,19 @@ fn packet(step: &Step, from: Address, to: Address) -> Vec<u8> {
         bytes[at] = *value;
     }
     bytes
+}
+
+/// Returns 16 bytes of a packet's payload, or the rest, as a fragment.
+fn part(packet: &[u8], number: usize) -> Vec<u8> {
+    let (start, more) = if number == 0 { (0, 0x20) } else { (number * 8 + 8, u8::from(number < 3) * 0x20) };
+    let mut part = [&packet[..20], &packet[20 + start.min(36)..]].concat();
+    part.truncate(20 + if more == 0 { 8 } else { 16 });
+    part[3] = u8::try_from(part.len()).unwrap();
+    part[6..8].copy_from_slice(&[more, u8::try_from(start / 8).unwrap()]);
+    part[10..12].fill(0);
+    let sum = checksum(&[&part[..20]]);
+    part[10..12].copy_from_slice(&sum.to_be_bytes());
+    part
 }
 
 /// Returns what became of a packet.
@@ -119,7 +142,7 @@ proptest! {
             };
             let realm = if step.spoofed { realm.opposite() } else { realm };
             let became = alone(&mut single, &bytes, realm);
-            let has_ports = !matches!(step.kind, Kind::Echo);
+            let has_ports = !matches!(step.kind, Kind::Echo | Kind::Part(_));
             if realm == Realm::Inside && step.inside && has_ports && step.damage.is_none() && became.0 == Verdict::Forward {
                 outside[index].1 = u16::from_be_bytes([became.1[20], became.1[21]]);
             }

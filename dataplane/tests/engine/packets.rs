@@ -10,7 +10,7 @@ pub(crate) const RST: u8 = 4;
 pub(crate) const ACK: u8 = 16;
 
 /// The Internet checksum, as RFC 1071 section 1 words it.
-fn checksum(words: &[&[u8]]) -> u16 {
+pub(crate) fn checksum(words: &[&[u8]]) -> u16 {
     let mut sum = 0_u32;
     for bytes in words {
         for pair in bytes.chunks(2) {
@@ -23,7 +23,7 @@ fn checksum(words: &[&[u8]]) -> u16 {
     !u16::try_from(sum).unwrap()
 }
 
-fn ip(protocol: u8, source: Ipv4Addr, destination: Ipv4Addr, transport: &[u8]) -> Vec<u8> {
+pub(crate) fn ip(protocol: u8, source: Ipv4Addr, destination: Ipv4Addr, transport: &[u8]) -> Vec<u8> {
     let mut packet = vec![0x45, 0, 0, 0, 0x12, 0x34, 0x40, 0, 64, protocol, 0, 0];
     packet.extend(source.octets());
     packet.extend(destination.octets());
@@ -44,7 +44,7 @@ pub(crate) fn with_ttl(mut packet: Vec<u8>, ttl: u8) -> Vec<u8> {
     packet
 }
 
-fn pseudo(protocol: u8, source: Ipv4Addr, destination: Ipv4Addr, length: usize) -> Vec<u8> {
+pub(crate) fn pseudo(protocol: u8, source: Ipv4Addr, destination: Ipv4Addr, length: usize) -> Vec<u8> {
     let mut bytes = Vec::from(source.octets());
     bytes.extend(destination.octets());
     bytes.extend([0, protocol]);
@@ -117,7 +117,7 @@ pub(crate) fn unreachable(code: u8, from: Ipv4Addr, to: Ipv4Addr, quoted: &[u8])
 }
 
 /// A packet taken apart, with every checksum verified.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Seen {
     pub(crate) from: Address,
     pub(crate) to: Address,

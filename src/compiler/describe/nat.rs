@@ -4,7 +4,7 @@ use pinhole_proto::v1;
 use serde_json::{Value, json};
 
 use super::{ports_text, transport_word};
-use crate::domain::nat::translation::{Dependence, Mode, Translation};
+use crate::domain::nat::translation::{Dependence, Mode, OtherProtocols, Translation};
 
 pub(super) fn describe(nat: &v1::Nat) -> impl Iterator<Item = (String, Value)> {
     let default = Translation::default();
@@ -25,6 +25,7 @@ pub(super) fn describe(nat: &v1::Nat) -> impl Iterator<Item = (String, Value)> {
         ("mode", json!(mode_word(nat.mode()))),
         ("mapping", json!(dependence_word(nat.mapping(), default.mapping))),
         ("filtering", json!(dependence_word(nat.filtering(), default.filtering))),
+        ("other_protocols", json!(other_protocols_word(nat.other_protocols()))),
         ("port_block", port_block.unwrap_or(Value::Null)),
         ("deterministic", deterministic.unwrap_or(Value::Null)),
         ("forwards", nat.forwards.iter().map(forward).collect()),
@@ -50,6 +51,13 @@ const fn dependence_word(value: v1::Dependence, default: Dependence) -> &'static
         v1::Dependence::EndpointIndependent => Dependence::Independent.name(),
         v1::Dependence::AddressDependent => Dependence::Address.name(),
         v1::Dependence::AddressAndPortDependent => Dependence::AddressAndPort.name(),
+    }
+}
+
+const fn other_protocols_word(other: v1::OtherProtocols) -> &'static str {
+    match other {
+        v1::OtherProtocols::Unspecified | v1::OtherProtocols::Refuse => OtherProtocols::Refuse.name(),
+        v1::OtherProtocols::Translate => OtherProtocols::Translate.name(),
     }
 }
 

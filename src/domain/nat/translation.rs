@@ -16,7 +16,8 @@ use crate::domain::port::PortSet;
 use crate::domain::service::ServiceProtocol;
 
 pub use pinhole_dataplane::config::nat::{
-    Allocation, Dependence, Exemption, Forward, Mode, PortBlocks, SubscriberLimits, Translation,
+    Allocation, Dependence, Exemption, Forward, Mode, OtherProtocols, PortBlocks, SubscriberLimits,
+    Translation,
 };
 
 /// The most items of a list that are read at all; the rules of each list are stricter.
@@ -27,6 +28,7 @@ pub(super) fn decode(fields: &mut Fields<'_>, report: &mut Report) -> Option<Tra
     let mode = fields.or_default("mode", report, word::<Mode>);
     let mapping = fields.optional("mapping", report, word::<Dependence>);
     let filtering = fields.optional("filtering", report, word::<Dependence>);
+    let other_protocols = fields.optional("other_protocols", report, word::<OtherProtocols>);
     let port_block = fields.nullable("port_block", report, port_block);
     let deterministic = fields.nullable("deterministic", report, deterministic);
     let forwards = fields.or_default("forwards", report, |value, report| items(value, report, forward));
@@ -37,6 +39,7 @@ pub(super) fn decode(fields: &mut Fields<'_>, report: &mut Report) -> Option<Tra
         mode: mode?,
         mapping: mapping?,
         filtering: filtering?,
+        other_protocols: other_protocols?,
         port_block: port_block?,
         deterministic: deterministic?,
         forwards: forwards?,
@@ -47,13 +50,23 @@ pub(super) fn decode(fields: &mut Fields<'_>, report: &mut Report) -> Option<Tra
 
 /// Whether nothing is said but defaults.
 pub(super) fn is_default(draft: &TranslationDraft<String>) -> bool {
-    let TranslationDraft { mode, mapping, filtering, port_block, deterministic, forwards, exempt, limits } =
-        draft;
+    let TranslationDraft {
+        mode,
+        mapping,
+        filtering,
+        other_protocols,
+        port_block,
+        deterministic,
+        forwards,
+        exempt,
+        limits,
+    } = draft;
     let LimitsDraft { ports, sessions, new_sessions_per_second } = limits;
     let default = Translation::default();
     *mode == Mode::default()
         && mapping.is_none_or(|mapping| mapping == default.mapping)
         && filtering.is_none_or(|filtering| filtering == default.filtering)
+        && other_protocols.is_none_or(|other| other == default.other_protocols)
         && port_block.is_none()
         && deterministic.is_none()
         && forwards.is_empty()
@@ -193,6 +206,7 @@ pub(super) fn encode(translation: &Translation) -> Map<String, Value> {
         ("mode", json!(translation.allocation.mode().name())),
         ("mapping", json!(translation.mapping.name())),
         ("filtering", json!(translation.filtering.name())),
+        ("other_protocols", json!(translation.other_protocols.name())),
         ("port_block", port_block),
         ("deterministic", deterministic),
         ("forwards", translation.forwards.iter().map(encode_forward).collect()),

@@ -1,6 +1,6 @@
 use super::message::parse as parse_message;
 use super::*;
-use pinhole_dataplane::config::nat::{Allocation, Dependence};
+use pinhole_dataplane::config::nat::{Allocation, Dependence, OtherProtocols};
 use pinhole_proto::v1;
 
 #[test]
@@ -138,6 +138,7 @@ fn the_whole_of_the_translation_of_a_message_is_read_and_checked() {
     let nat = message.nat.as_mut().unwrap();
     nat.mapping = v1::Dependence::AddressAndPortDependent.into();
     nat.filtering = v1::Dependence::EndpointIndependent.into();
+    nat.other_protocols = v1::OtherProtocols::Translate.into();
     nat.deterministic = Some(v1::Deterministic { ports_per_subscriber: 200 });
     nat.forwards = vec![v1::Forward {
         protocol: v1::ServiceProtocol::Tcp.into(),
@@ -151,6 +152,7 @@ fn the_whole_of_the_translation_of_a_message_is_read_and_checked() {
     let translation = parse_message(&message).unwrap().translation;
     assert_eq!(translation.mapping, Dependence::AddressAndPort);
     assert_eq!(translation.filtering, Dependence::Independent);
+    assert_eq!(translation.other_protocols, OtherProtocols::Translate);
     assert!(matches!(translation.allocation, Allocation::Deterministic(ports) if ports.get() == 200));
     assert_eq!(translation.forwards[0].inside_ports.last(), 81);
     assert_eq!(translation.exempt[0].ports.len(), 1);
@@ -158,12 +160,14 @@ fn the_whole_of_the_translation_of_a_message_is_read_and_checked() {
     let nat = message.nat.as_mut().unwrap();
     nat.mode = 9;
     nat.mapping = -1;
+    nat.other_protocols = 3;
     nat.forwards[0].outside_ports = None;
     nat.forwards[0].inside_address = "x".to_owned();
     nat.exempt_destinations[0].prefix = String::new();
     assert_eq!(
         parse_message(&message).unwrap_err().to_string(),
         "nat.mode: 9 is no mode known here; nat.mapping: -1 is no dependence known here; \
+         nat.other_protocols: 3 is no choice known here; \
          nat.forwards[0].outside_ports: \"0\" is not a port from 1 to 65535; \
          nat.forwards[0].inside_address: \"x\" is not an IPv4 address; \
          nat.exempt_destinations[0].prefix: \"\" is not an IPv4 prefix such as 10.0.0.0/24"

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 
 use nix::sys::signal::Signal;
@@ -74,6 +74,33 @@ fn a_forward_leads_inside_from_outside_and_from_inside() {
     let from = converse(&listener, stream).unwrap();
     assert_eq!(from.ip().to_string(), "203.0.113.1");
     assert_ne!(from, own);
+    assert!(daemon.end(Signal::SIGTERM).unwrap().success());
+}
+
+/// What one sends, the other one receives whole; returns who sent it.
+fn pass_on(from: &UdpSocket, to: &UdpSocket, address: SocketAddr, length: usize) -> io::Result<SocketAddr> {
+    let sent: Vec<u8> = (0..=250).cycle().take(length).collect();
+    from.send_to(&sent, address)?;
+    let mut received = vec![0; 65_535];
+    let (length, sender) = to.recv_from(&mut received)?;
+    received.truncate(length);
+    assert_eq!(received, sent);
+    Ok(sender)
+}
+
+#[test]
+fn datagrams_in_fragments_pass_both_ways_and_reach_the_host_itself() {
+    let (net, directory) = (Net::new().unwrap(), Scratch::new().unwrap());
+    let daemon = start(&net, directory.path(), "");
+    let (client, server) = (net.client.udp("10.0.0.2:0").unwrap(), net.server.udp("203.0.113.2:0").unwrap());
+    let there = server.local_addr().unwrap();
+    for length in [1, 1_473, 4_000, 65_507] {
+        let outside = pass_on(&client, &server, there, length).unwrap();
+        assert_eq!(outside.ip().to_string(), "203.0.113.1");
+        assert_eq!(pass_on(&server, &client, outside, length).unwrap(), there);
+    }
+    let own = net.gateway.udp("203.0.113.1:5353").unwrap();
+    assert_eq!(pass_on(&server, &own, own.local_addr().unwrap(), 4_000).unwrap(), there);
     assert!(daemon.end(Signal::SIGTERM).unwrap().success());
 }
 

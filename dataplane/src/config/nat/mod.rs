@@ -14,8 +14,8 @@ pub use self::check::{check, parse_address, parse_prefix};
 pub use self::error::{NatError, NatList, NatProblem};
 pub(crate) use self::forward::forward_problems;
 pub use self::translation::{
-    Allocation, BlockSize, Dependence, Exemption, Forward, Mode, PortBlocks, SubscriberLimits, Translation,
-    TranslationNumber, UnknownWord,
+    Allocation, BlockSize, Dependence, Exemption, Forward, Mode, OtherProtocols, PortBlocks,
+    SubscriberLimits, Translation, TranslationNumber, UnknownWord,
 };
 
 /// The most characters of a wrong text that an error repeats.
@@ -68,6 +68,8 @@ pub struct TranslationDraft<L> {
     pub forwards: Vec<Located<Forward, L>>,
     /// See [`Translation::exempt`].
     pub exempt: Vec<Located<Exemption, L>>,
+    /// See [`Translation::other_protocols`].
+    pub other_protocols: Option<OtherProtocols>,
     /// See [`Translation::limits`].
     pub limits: LimitsDraft<L>,
 }
@@ -82,6 +84,7 @@ impl<L> Default for TranslationDraft<L> {
             deterministic: None,
             forwards: Vec::new(),
             exempt: Vec::new(),
+            other_protocols: None,
             limits: LimitsDraft::default(),
         }
     }

@@ -24,6 +24,8 @@ pub struct Translation {
     pub forwards: Vec<Forward>,
     /// Destinations towards which addresses and ports stay as they are (RFC 6888, REQ-6).
     pub exempt: Vec<Exemption>,
+    /// What becomes of protocols without ports where outside addresses are shared.
+    pub other_protocols: OtherProtocols,
     /// What one subscriber may hold at most.
     pub limits: SubscriberLimits,
 }
@@ -79,6 +81,7 @@ impl Default for Translation {
             filtering: Dependence::AddressAndPort,
             forwards: Vec::new(),
             exempt: Vec::new(),
+            other_protocols: OtherProtocols::default(),
             limits: SubscriberLimits::default(),
         }
     }
@@ -105,6 +108,31 @@ impl Dependence {
             Self::Independent => "endpoint_independent",
             Self::Address => "address_dependent",
             Self::AddressAndPort => "address_and_port_dependent",
+        }
+    }
+}
+
+/// What becomes of protocols that have no ports, or whose ports are not translated, where subscribers share outside
+/// addresses: SCTP, GRE, ESP and any that is not known.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum OtherProtocols {
+    /// They are dropped.
+    #[default]
+    Refuse,
+    /// The address is translated: of the hosts behind an outside address, one at a time has a protocol with an address
+    /// outside.
+    Translate,
+}
+
+impl OtherProtocols {
+    /// Each.
+    pub const ALL: [Self; 2] = [Self::Refuse, Self::Translate];
+
+    /// Returns the name in files and in the REST API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Translate => "translate",
         }
     }
 }
@@ -243,6 +271,14 @@ fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Result<
 }
 
 impl FromStr for Mode {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        named(&Self::ALL, Self::name, text)
+    }
+}
+
+impl FromStr for OtherProtocols {
     type Err = UnknownWord;
 
     fn from_str(text: &str) -> Result<Self, UnknownWord> {

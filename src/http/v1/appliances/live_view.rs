@@ -27,7 +27,7 @@ struct SessionView {
     /// Names the session as long as it lasts.
     #[schema(example = "5f0c9a31-2a-1")]
     id: String,
-    /// Its protocol; for ICMP the identifier stands in the place of ports.
+    /// Its protocol. For ICMP the identifier stands in the place of ports, for `other` the IP protocol number.
     protocol: SessionProtocol,
     /// The inside host.
     #[schema(example = "10.0.0.2:40000")]
@@ -146,7 +146,7 @@ pub(in crate::http) struct MappingsView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LiveMapping)]
 struct MappingView {
-    /// Its protocol; for ICMP the identifier stands in the place of ports.
+    /// Its protocol. For ICMP the identifier stands in the place of ports, for `other` the IP protocol number.
     protocol: SessionProtocol,
     /// The inside host.
     #[schema(example = "10.0.0.2:40000")]

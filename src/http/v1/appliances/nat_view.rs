@@ -32,6 +32,8 @@ pub(in crate::http) struct Nat {
     /// What of its sender it depends on whether a packet from outside comes in (RFC 4787, section 5).
     #[schema(example = "address_and_port_dependent")]
     filtering: Dependence,
+    /// What becomes of SCTP, GRE, ESP and other protocols whose ports are not translated, in the mode `port_translation`.
+    other_protocols: OtherProtocols,
     /// `null`: ports are not given out in blocks.
     #[schema(required = true)]
     port_block: Option<PortBlock>,
@@ -68,6 +70,16 @@ enum Dependence {
     AddressDependent,
     /// Both.
     AddressAndPortDependent,
+}
+
+/// What becomes of protocols without ports where subscribers share outside addresses.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum OtherProtocols {
+    /// They are dropped.
+    Refuse,
+    /// The address is translated: one host behind an outside address at a time has a protocol with an address outside.
+    Translate,
 }
 
 /// Each subscriber has ports of its own by a formula (RFC 7422), so that nothing has to be recorded about whose they are.
@@ -164,6 +176,7 @@ impl Nat {
             mode: translation.allocation.mode().into(),
             mapping: translation.mapping.into(),
             filtering: translation.filtering.into(),
+            other_protocols: translation.other_protocols.into(),
             port_block,
             deterministic,
             forwards: translation.forwards.iter().map(Forward::from).collect(),
@@ -193,6 +206,15 @@ impl From<translation::Dependence> for Dependence {
             translation::Dependence::Independent => Self::EndpointIndependent,
             translation::Dependence::Address => Self::AddressDependent,
             translation::Dependence::AddressAndPort => Self::AddressAndPortDependent,
+        }
+    }
+}
+
+impl From<translation::OtherProtocols> for OtherProtocols {
+    fn from(other: translation::OtherProtocols) -> Self {
+        match other {
+            translation::OtherProtocols::Refuse => Self::Refuse,
+            translation::OtherProtocols::Translate => Self::Translate,
         }
     }
 }
@@ -245,6 +267,10 @@ pub(in crate::http) struct NatInput {
     /// out. `endpoint_independent` lets anybody reach what an inside host sends from.
     #[schema(nullable = false)]
     filtering: Option<Dependence>,
+    /// What becomes of SCTP, GRE, ESP and other protocols whose ports are not translated, in the mode
+    /// `port_translation`; `refuse` if left out.
+    #[schema(nullable = false)]
+    other_protocols: Option<OtherProtocols>,
     /// `null`: ports are not given out in blocks.
     port_block: Option<PortBlockInput>,
     /// `null`: ports are given out as they are needed. Not together with `port_block`.

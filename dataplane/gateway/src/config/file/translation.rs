@@ -12,10 +12,11 @@ use crate::config::file::reader::{Reader, Table};
 use crate::config::ports::PortSet;
 
 /// The keys that are read here, of the table `[nat]`.
-pub(super) const KEYS: [&str; 8] = [
+pub(super) const KEYS: [&str; 9] = [
     "mode",
     "mapping",
     "filtering",
+    "other_protocols",
     "port_block",
     "deterministic",
     "limits",
@@ -44,6 +45,7 @@ pub(super) fn read(reader: &mut Reader<'_>, nat: &Table<'_>) -> TranslationDraft
         mode: reader.parsed(nat, "mode").unwrap_or_default(),
         mapping: reader.parsed(nat, "mapping"),
         filtering: reader.parsed(nat, "filtering"),
+        other_protocols: reader.parsed(nat, "other_protocols"),
         port_block,
         deterministic,
         forwards: forwards.iter().filter_map(|table| read_forward(reader, table)).collect(),

@@ -3,7 +3,7 @@
 use pinhole_dataplane::config::PortRange;
 use pinhole_dataplane::config::nat::{
     self, Dependence, DeterministicDraft, Exemption, Forward, LimitsDraft, Located, Mode, NatError,
-    PortBlockDraft, TranslationDraft,
+    OtherProtocols, PortBlockDraft, TranslationDraft,
 };
 use pinhole_proto::v1;
 
@@ -18,6 +18,7 @@ pub(super) fn read(nat: &v1::Nat, problems: &mut Vec<Problem<String>>) -> Option
         mode: read_mode(nat.mode, problems),
         mapping: read_dependence("nat.mapping", nat.mapping, problems),
         filtering: read_dependence("nat.filtering", nat.filtering, problems),
+        other_protocols: Some(read_other_protocols(nat.other_protocols, problems)),
         port_block: nat.port_blocks.as_ref().map(read_blocks),
         deterministic: nat.deterministic.as_ref().map(|deterministic| DeterministicDraft {
             at: "nat.deterministic".to_owned(),
@@ -51,6 +52,17 @@ fn located<M, T>(
         read(&at, message).map(|value| Located { value, at })
     };
     messages.iter().enumerate().filter_map(read).collect()
+}
+
+fn read_other_protocols(number: i32, problems: &mut Vec<Problem<String>>) -> OtherProtocols {
+    match v1::OtherProtocols::try_from(number) {
+        Ok(v1::OtherProtocols::Unspecified | v1::OtherProtocols::Refuse) => OtherProtocols::Refuse,
+        Ok(v1::OtherProtocols::Translate) => OtherProtocols::Translate,
+        Err(_) => {
+            report(problems, "nat.other_protocols", format!("{number} is no choice known here"));
+            OtherProtocols::default()
+        }
+    }
 }
 
 fn read_mode(number: i32, problems: &mut Vec<Problem<String>>) -> Mode {

@@ -261,7 +261,8 @@ impl Carrier {
                 Verdict::Forward => frame.leave(left, Target::Onward),
                 Verdict::Hairpin => frame.leave(left, Target::Back),
                 Verdict::DeliverIfListening => {
-                    // As it came, header included.
+                    // As it came, header included; a fragment may have become the whole that it was the last one of.
+                    frame.leave(left, Target::Nowhere);
                     match self.delivery.decide(frame.packet(), now) {
                         Delivery::Deliver => {
                             self.tally.delivered = self.tally.delivered.saturating_add(1);

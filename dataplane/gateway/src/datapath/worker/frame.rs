@@ -70,7 +70,8 @@ impl Frame {
     pub(super) fn leave(&mut self, left: Left, target: Target) {
         let checksum = match (left.checksum, self.header.checksum) {
             (ChecksumState::Partial, partial @ Checksum::Partial { .. }) => partial,
-            (ChecksumState::Complete, Checksum::Verified) => Checksum::Verified,
+            // Of a packet that has another length now, another checksum may be the one that was verified.
+            (ChecksumState::Complete, Checksum::Verified) if left.length == self.length => Checksum::Verified,
             (ChecksumState::Partial | ChecksumState::Complete, _) => Checksum::Unverified,
         };
         let length = u16::try_from(left.length).unwrap_or(u16::MAX);

@@ -41,6 +41,7 @@ impl<L: Clone> Checker<L> {
             filtering: draft.filtering.unwrap_or(Dependence::AddressAndPort),
             forwards: self.forwards(draft.forwards, draft.mode, room),
             exempt: self.exempt(draft.exempt),
+            other_protocols: draft.other_protocols.unwrap_or_default(),
             limits: self.limits(&draft.limits),
         }
     }
