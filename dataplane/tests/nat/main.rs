@@ -1,7 +1,9 @@
 //! What RFCs require of translation, a test for each requirement.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
+mod always;
 mod forwards;
+mod icmp;
 mod modes;
 #[path = "../engine/network.rs"]
 #[expect(dead_code, reason = "not all of what the engine's tests need is needed here")]
@@ -13,4 +15,5 @@ mod rfc4787;
 mod rfc5382;
 mod rfc6888;
 mod rfc7422;
+mod timers;
 mod world;
