@@ -79,6 +79,7 @@ impl Engine {
         note_tcp(session, context, direction, info, shift)?;
         forward(session, context, packet, direction);
         let (closed, master) = (session.is_closed(), session.master());
+        self.table.hasten(id);
         self.refresh_master(context, master);
         if closed {
             self.close_pinholes_of(id, CloseReason::ControlEnded);
@@ -97,7 +98,9 @@ impl Engine {
     ) -> Result<(), DropReason> {
         let Some(session) = self.table.session_mut(id) else { return Err(DropReason::NoSession) };
         note_tcp(session, context, direction, info, shift)?;
-        if session.is_closed() {
+        let closed = session.is_closed();
+        self.table.hasten(id);
+        if closed {
             self.close_pinholes_of(id, CloseReason::ControlEnded);
         }
         Ok(())

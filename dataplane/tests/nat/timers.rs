@@ -65,6 +65,20 @@ fn rfc5382_req_5_a_connection_that_opens_or_closes_lives_four_minutes() {
 }
 
 #[test]
+fn rfc5382_req_5_a_connection_that_was_open_for_long_is_forgotten_as_soon_when_it_closes() {
+    let client = (host(2), 40_000);
+    let mut network = Network::small();
+    let outside = network.connect(client, WEB);
+    // So long that its timer has been put off once.
+    network.advance(seconds(300));
+    network.outbound(&tcp(client, WEB, 1_000, 5_000, ACK | FIN, b""));
+    network.inbound(&tcp(WEB, outside, 5_000, 1_001, ACK | FIN, b""));
+    network.outbound(&tcp(client, WEB, 1_001, 5_001, ACK, b""));
+    network.advance(seconds(242));
+    assert_eq!((network.engine.session_count(), network.engine.mappings().count()), (0, 0));
+}
+
+#[test]
 fn rfc5508_req_2_a_query_session_lives_60_seconds() {
     let mut network = Network::small();
     let outside = network.outbound(&echo(host(2), SERVER, 7)).from;
