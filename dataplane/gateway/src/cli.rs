@@ -13,6 +13,7 @@ use pinhole_gateway::{
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::lookup::{self, LookupArguments};
+use crate::play::{self, ReplayArguments};
 use crate::telemetry::{self, LogFormat};
 
 /// NAT/CGNAT gateway with Application Layer Gateways.
@@ -38,6 +39,8 @@ enum Command {
     },
     /// Tell whose an outside port is under deterministic mapping, and which outside ports are whose.
     Lookup(LookupArguments),
+    /// Put a capture through the engine and write what would have left, with a summary.
+    Replay(ReplayArguments),
     /// Undo what a killed gateway left on this host.
     Cleanup(HostArguments),
 }
@@ -84,6 +87,7 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
             runtime.block_on(self::run(run))
         }
         Command::Lookup(lookup) => lookup::execute(&lookup),
+        Command::Replay(replay) => play::execute(&replay),
         Command::Cleanup(host) => {
             telemetry::start(arguments.log_format);
             let undone = pinhole_gateway::cleanup(namespace(host.netns), &host.run_dir)?;

@@ -11,6 +11,7 @@ mod host;
 mod live;
 mod options;
 mod process;
+pub mod replay;
 pub mod store;
 mod supervisor;
 mod sys;

@@ -2,6 +2,7 @@
 
 mod cli;
 mod lookup;
+mod play;
 mod telemetry;
 
 use std::process::ExitCode;

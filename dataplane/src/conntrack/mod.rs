@@ -250,6 +250,14 @@ impl Table {
         None
     }
 
+    /// Has a session end in time whose deadline may have come nearer: the timer is only put off by itself.
+    pub fn hasten(&mut self, id: SessionId) {
+        if let Some(session) = self.session(id) {
+            let deadline = seconds(session.deadline().timestamp());
+            self.wheel.hasten(&mut self.sessions, id.slot, deadline + 1);
+        }
+    }
+
     /// Returns the number of places, free ones included.
     pub fn places(&self) -> u32 {
         u32::try_from(self.sessions.len()).unwrap_or(u32::MAX)

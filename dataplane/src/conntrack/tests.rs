@@ -35,8 +35,10 @@ proptest! {
     fn the_wheel_hands_out_everything_in_time(
         entries in prop::collection::vec(0_u64..20_000, 1..50),
         removed in prop::collection::btree_set(0_usize..50, 0..10),
+        nearer in prop::collection::vec((0_usize..50, 0_u64..20_000), 0..10),
         steps in prop::collection::vec(1_u64..3_000, 1..30),
     ) {
+        let mut entries = entries;
         let mut wheel = Wheel::new(0);
         let mut places: Vec<Place> = entries.iter().map(|_| Place::default()).collect();
         let mut waiting = BTreeSet::new();
@@ -48,6 +50,14 @@ proptest! {
             let entry = u32::try_from(entry).unwrap();
             wheel.remove(&mut places, entry);
             waiting.remove(&entry);
+        }
+        let count = entries.len();
+        for (entry, at) in nearer.into_iter().filter(|&(entry, _)| entry < count) {
+            let place = u32::try_from(entry).unwrap();
+            if waiting.contains(&place) && at < entries[entry] {
+                entries[entry] = at;
+                wheel.hasten(&mut places, place, at);
+            }
         }
         let mut now = 0;
         for step in steps {

@@ -56,6 +56,18 @@ impl Wheel {
         }
     }
 
+    /// Moves the entry at a place, which is in, to second `at` if it would be looked at later.
+    pub fn hasten<T: Timed>(&mut self, entries: &mut [T], entry: u32, at: u64) {
+        let Some(place) = at_mut(entries, entry) else { return };
+        let slot = u64::from(*place.slot());
+        let cursor = self.cursor;
+        let stands_at = cursor + (slot + SLOTS - cursor % SLOTS) % SLOTS;
+        if at < stands_at {
+            self.remove(entries, entry);
+            self.insert(entries, entry, at);
+        }
+    }
+
     /// Takes an entry out that is in.
     pub fn remove<T: Timed>(&mut self, entries: &mut [T], entry: u32) {
         let Some(place) = at_mut(entries, entry) else { return };

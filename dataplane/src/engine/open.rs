@@ -127,7 +127,10 @@ impl Engine {
             return Ok(None);
         }
         let known = self.nat.lookup_outside(tuple.protocol, outside);
-        let admitted = known.filter(|id| self.nat.admits(*id, tuple.source));
+        // Towards whom nothing is translated, nobody is answered through a mapping that translates.
+        let sender = (tuple.source, tuple.source_port);
+        let admitted =
+            known.filter(|id| self.nat.admits(*id, sender.0) && self.nat.allows(snapshot, *id, sender));
         if let Some(id) = admitted {
             self.nat.hold(id);
         }

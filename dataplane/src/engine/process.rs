@@ -108,6 +108,7 @@ impl Engine {
         forward(session, context, packet, direction);
         let (closed, master) = (session.is_closed(), session.master());
         self.settle_handshake(id, decided);
+        self.table.hasten(id);
         self.refresh_master(context, master);
         if closed {
             self.close_pinholes_of(id, CloseReason::ControlEnded);
@@ -154,6 +155,7 @@ impl Engine {
         let decided = note_tcp(session, context, direction, info, shift)?;
         let closed = session.is_closed();
         self.settle_handshake(id, decided);
+        self.table.hasten(id);
         if closed {
             self.close_pinholes_of(id, CloseReason::ControlEnded);
         }

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use crate::config::PortRange;
 use crate::config::nat::{Allocation, PortBlocks};
 use crate::nat::block::{Block, BlockState, NO_BLOCK};
+use crate::nat::pool::Outside;
 use crate::nat::ports::Wanted;
 use crate::nat::{Nat, NatError, Notice};
 use crate::rng::Rng;
@@ -106,8 +107,11 @@ impl Nat {
         if subscriber.blocks >= rule.per_subscriber {
             return None;
         }
-        let blocks = self.pool.outside_mut(address)?.blocks.as_mut()?;
-        let number = blocks.take(need.subscriber, subscriber.first_block, rng)?;
+        let Outside { ports, blocks, .. } = self.pool.outside_mut(address)?;
+        let blocks = blocks.as_mut()?;
+        let number = blocks.take(need.subscriber, subscriber.first_block, rng, |range| {
+            ports.has(need.protocol, range, need.wanted)
+        })?;
         let range = blocks.range(number)?;
         let subscriber = self.subscribers.at_mut(need.subscriber)?;
         subscriber.first_block = number;

@@ -100,10 +100,23 @@ impl Blocks {
         self.blocks.get_mut(usize::from(number))
     }
 
-    /// Gives a free block to a subscriber, any of them with equal chance (RFC 6888, REQ-15).
-    pub(super) fn take(&mut self, owner: u32, next: u16, rng: &mut Rng) -> Option<u16> {
+    /// Gives a free block whose ports will do to a subscriber, any of them with about equal chance (RFC 6888, REQ-15).
+    pub(super) fn take(
+        &mut self,
+        owner: u32,
+        next: u16,
+        rng: &mut Rng,
+        mut will_do: impl FnMut(PortRange) -> bool,
+    ) -> Option<u16> {
         let count = u32::try_from(self.free.len()).ok().filter(|&count| count > 0)?;
-        let number = self.free.swap_remove(usize::try_from(rng.below(count)).ok()?);
+        let start = usize::try_from(rng.below(count)).ok()?;
+        // Nearly always the first one: a block will not do only where static forwards have all of its ports.
+        let mut places = (start..self.free.len()).chain(0..start);
+        let size = self.size;
+        let place = places.find(|&place| {
+            self.free.get(place).and_then(|&number| range(size, number)).is_some_and(&mut will_do)
+        })?;
+        let number = self.free.swap_remove(place);
         let block = self.block_mut(number)?;
         *block = Block { state: BlockState::Active, used: 0, next, owner, ..*block };
         Some(number)

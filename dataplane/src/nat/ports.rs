@@ -78,6 +78,15 @@ impl PortMap {
         Some(port)
     }
 
+    /// Whether the range has a port to obtain, of the other parity if need be.
+    pub(super) fn has(&mut self, protocol: Protocol, range: PortRange, wanted: Wanted) -> bool {
+        let wanted = match wanted {
+            Wanted::Any | Wanted::Even | Wanted::Odd => Wanted::Any,
+            Wanted::Pair => Wanted::Pair,
+        };
+        first_free(self.words(protocol), range.first(), range.last(), wanted).is_some()
+    }
+
     /// Takes ports of which none is given out until they are released.
     pub(super) fn reserve(&mut self, protocol: Protocol, range: PortRange) {
         let words = self.words(protocol);

@@ -94,7 +94,8 @@ pub(crate) fn segment(from: Address, to: Address, fields: Fields<'_>, payload: &
     ip(6, from.0, to.0, &segment)
 }
 
-fn icmp(kind: u8, code: u8, rest: u32, from: Ipv4Addr, to: Ipv4Addr, payload: &[u8]) -> Vec<u8> {
+/// An ICMP message; `rest` is what its header holds behind the checksum.
+pub(crate) fn icmp(kind: u8, code: u8, rest: u32, from: Ipv4Addr, to: Ipv4Addr, payload: &[u8]) -> Vec<u8> {
     let mut message = vec![kind, code, 0, 0];
     message.extend(rest.to_be_bytes());
     message.extend(payload);

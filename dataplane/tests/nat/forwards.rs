@@ -12,7 +12,7 @@ use pinhole_dataplane::engine::{DropReason, Event, Verdict};
 
 use crate::network::{Network, POOL, SERVER, STRANGER, config};
 use crate::packets::{ACK, Address, SYN, read, tcp, udp};
-use crate::world::{DNS, host, most, network, pool_of, ports};
+use crate::world::{DNS, blocks, host, most, network, pool_of, ports};
 
 const OUTSIDER: Address = (STRANGER, 50_000);
 
@@ -86,13 +86,25 @@ fn forwarded_ports_are_given_to_nobody_else() {
 #[test]
 fn in_blocks_too_forwarded_ports_are_nobody_elses() {
     let size = BlockSize::new(64).unwrap();
-    let blocks = PortBlocks { size, per_subscriber: 1, ..PortBlocks::default() };
+    let rule = PortBlocks { size, per_subscriber: 1, ..PortBlocks::default() };
     let forward = forward(ServiceTransport::Udp, (1_024, 1_083), (8, 6_000));
-    let nat = Translation { allocation: Allocation::Blocks(blocks), ..forwards(vec![forward]) };
+    let nat = Translation { allocation: Allocation::Blocks(rule), ..forwards(vec![forward]) };
     let mut network = network(pool_of(1, ports(1_024, 1_087)), nat);
     network.mapped_from(host(2), 4);
     assert_eq!(network.unmapped((host(2), 9_000)), DropReason::NoPort);
     assert_eq!(network.inbound(&udp(OUTSIDER, (POOL, 1_030), b"")).to, (host(8), 6_006));
+}
+
+#[test]
+fn a_block_whose_ports_are_all_forwarded_is_given_to_nobody() {
+    let forward = forward(ServiceTransport::Udp, (1_024, 1_087), (8, 6_000));
+    let nat = Translation { allocation: blocks(1), ..forwards(vec![forward]) };
+    let mut network = network(pool_of(1, ports(1_024, 1_151)), nat);
+    // Whichever of the two blocks a host would be given first, it gets the one that has ports for it.
+    assert_eq!(network.mapped_from(host(2), 64).first().map(|outside| outside.1), Some(1_088));
+    assert_eq!(network.unmapped((host(3), 9_000)), DropReason::NoPort);
+    assert_eq!(network.block_events().len(), 1, "who is refused has no block");
+    assert_eq!(network.outbound(&tcp((host(3), 9_000), DNS, 999, 0, SYN, b"")).from.1 / 64, 16);
 }
 
 #[test]

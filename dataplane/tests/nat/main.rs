@@ -1,9 +1,11 @@
 //! What RFCs require of translation, a test for each requirement.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
+mod always;
 mod connection;
 mod flood;
 mod forwards;
+mod icmp;
 mod modes;
 #[path = "../engine/network.rs"]
 #[expect(dead_code, reason = "not all of what the engine's tests need is needed here")]
@@ -17,4 +19,5 @@ mod rfc5961;
 mod rfc6888;
 mod rfc7422;
 mod rfc7857;
+mod timers;
 mod world;

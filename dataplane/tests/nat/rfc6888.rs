@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use pinhole_dataplane::config::Config;
-use pinhole_dataplane::config::nat::{Exemption, SubscriberLimits, Translation};
+use pinhole_dataplane::config::nat::{Dependence, Exemption, SubscriberLimits, Translation};
 use pinhole_dataplane::engine::DropReason;
 use pinhole_dataplane::limits::Limits;
 
@@ -122,6 +122,21 @@ fn rfc6888_req_6_towards_chosen_destinations_nothing_is_translated() {
     assert_eq!(network.engine.session_count(), 3);
     network.apply(Config { nat, ..config() });
     assert_eq!(network.engine.session_count(), 3);
+}
+
+#[test]
+fn rfc6888_req_6_who_is_exempt_opens_nothing_through_a_translating_mapping() {
+    let exempt =
+        vec![Exemption { destination: "198.51.100.0/26".parse().unwrap(), ports: vec![ports(53, 53)] }];
+    let nat = Translation { exempt, filtering: Dependence::Address, ..Translation::default() };
+    let mut network = network(config(), nat.clone());
+    let client = (host(2), 2_000);
+    let outside = network.outbound(&udp(client, (SERVER, 80), b"")).from;
+    let realm = pinhole_dataplane::addr::Realm::Outside;
+    assert_eq!(network.refused(realm, &udp((SERVER, 53), outside, b"")), DropReason::NotExpected);
+    assert_eq!(network.inbound(&udp((SERVER, 54), outside, b"")).to, client);
+    network.apply(Config { nat, ..config() });
+    assert_eq!(network.engine.session_count(), 2, "what was let in stays");
 }
 
 #[test]
