@@ -26,6 +26,10 @@ pub const MAX_EXEMPTIONS: usize = 256;
 pub const MAX_SERVICES_PER_ALG: usize = 256;
 /// Most port ranges of one service and side.
 pub const MAX_RANGES_PER_SERVICE: usize = 64;
+/// How long nobody is told again that a subscriber has reached a limit.
+pub const LIMIT_NOTICE_INTERVAL: Duration = Duration::from_secs(60);
+/// Most such notices in that time.
+pub const LIMIT_NOTICES: usize = 1_024;
 
 /// Bytes of one direction of a control session that its receiver has not acknowledged; one packet more is taken.
 pub const MAX_UNACKNOWLEDGED: usize = 65_536;

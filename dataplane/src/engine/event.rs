@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::alg::{AlgProtocol, CloseReason, OpaqueReason, PinholeId, Refusal};
+use crate::engine::limit::LimitReached;
+use crate::engine::record::SessionRecord;
 use crate::nat::PortBlock;
 use crate::tuple::Tuple;
 
@@ -80,22 +82,63 @@ pub enum Event {
     PortBlockAllocated(PortBlock),
     /// A subscriber gave a block of ports back.
     PortBlockReleased(PortBlock),
-    /// A session was ended before its time.
+    /// A session opened; told where [`Interest::sessions`] says so.
+    SessionOpened(SessionRecord),
+    /// A session ended: before its time, or in any way where [`Interest::sessions`] says so.
     SessionEnded {
-        /// The session as its originator sees it.
-        session: Tuple,
+        /// The session.
+        session: SessionRecord,
         /// Why.
         reason: EndReason,
     },
+    /// A subscriber was refused something because there is no more of it; told where [`Interest::limits`] says so, and
+    /// again only after a while.
+    LimitReached(LimitReached),
 }
 
-/// Why a session was ended before its time.
+/// Which frequent events somebody wants to be told; the others always are.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Interest {
+    /// Every session that opens or ends.
+    pub sessions: bool,
+    /// Limits that subscribers reach.
+    pub limits: bool,
+}
+
+/// Why a session ended.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum EndReason {
+    /// No packet came for its idle time.
+    Expired,
+    /// Both ends of a TCP connection had ended it.
+    Closed,
     /// A new configuration no longer allows it.
     Policy,
     /// An administrator ended it.
     Killed,
+}
+
+impl EndReason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Expired, Self::Closed, Self::Policy, Self::Killed];
+
+    /// Returns the name in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Closed => "closed",
+            Self::Policy => "policy",
+            Self::Killed => "killed",
+        }
+    }
+
+    /// Whether it ended before its time, which is always told.
+    pub(crate) const fn is_early(self) -> bool {
+        match self {
+            Self::Policy | Self::Killed => true,
+            Self::Expired | Self::Closed => false,
+        }
+    }
 }
 
 /// Events that wait to be fetched, bounded.

@@ -5,7 +5,7 @@ use crate::config::PortRange;
 use crate::conntrack::expectation::Pinhole;
 use crate::conntrack::{Session, SessionId};
 use crate::emit;
-use crate::engine::{EndReason, Engine, Event};
+use crate::engine::Engine;
 use crate::nat::Mapping;
 use crate::tuple::Direction;
 
@@ -83,8 +83,6 @@ impl Engine {
     pub fn kill_session(&mut self, id: SessionId) -> Kill {
         let Some(session) = self.table.session(id).copied() else { return Kill::Absent };
         self.reset_ends(&session);
-        let original = session.tuple(Direction::Original);
-        self.events.push(Event::SessionEnded { session: original, reason: EndReason::Killed });
         self.end_session(id, CloseReason::Removed);
         self.tell();
         Kill::Done

@@ -12,6 +12,7 @@ use crate::conntrack::expectation::{Expectations, Pinhole};
 use crate::conntrack::{Session, SessionId, Table, TupleHasher};
 use crate::engine::control::Controls;
 use crate::engine::event::Events;
+use crate::engine::limit::Notices;
 use crate::limits::{EXPIRIES_PER_CALL, Limits};
 use crate::nat::{Capacity, Mapping, Nat, Notice};
 use crate::rng::{Rng, Seed};
@@ -25,18 +26,22 @@ mod decider;
 mod drop_reason;
 mod event;
 mod hairpin;
+mod limit;
 mod live;
 mod open;
 mod packet;
 mod process;
+mod record;
 mod rewrite;
 mod stats;
 
 pub use batch::BATCH;
 pub use drop_reason::DropReason;
-pub use event::{EndReason, Event};
+pub use event::{EndReason, Event, Interest};
+pub use limit::{LimitReached, Scarce};
 pub use live::{Announcement, Kill};
 pub use packet::{ChecksumState, Packet, Transmit};
+pub use record::SessionRecord;
 pub use stats::Stats;
 
 /// What becomes of a packet.
@@ -69,6 +74,8 @@ pub struct Engine {
     announcements: BTreeMap<SessionId, Announcement>,
     rng: Rng,
     events: Events,
+    interest: Interest,
+    notices: Notices,
     transmits: VecDeque<Transmit>,
     stats: Stats,
     /// When sessions are looked at for expiry next.
@@ -99,6 +106,8 @@ impl Engine {
             announcements: BTreeMap::new(),
             rng: Rng::new(seed),
             events: Events::new(limits.events),
+            interest: Interest::default(),
+            notices: Notices::new(hasher),
             transmits: VecDeque::new(),
             stats: Stats::default(),
             next_sweep: now.saturating_add(SWEEP_INTERVAL),
@@ -116,10 +125,6 @@ impl Engine {
             .map(|(id, _)| id)
             .collect();
         for id in gone {
-            if let Some(session) = self.table.session(id) {
-                let session = session.tuple(Direction::Original);
-                self.events.push(Event::SessionEnded { session, reason: EndReason::Policy });
-            }
             self.end_session(id, CloseReason::Policy);
         }
         let disallowed = |pinhole: &&Pinhole| {
@@ -262,6 +267,7 @@ impl Engine {
             self.announcements.remove(&id);
         }
         self.close_pinholes_of(id, reason);
+        self.tell_ended(&session, reason);
         self.stats.sessions_ended += 1;
     }
 

@@ -24,10 +24,11 @@ impl Engine {
         tuple: &Tuple,
         opening: Opening,
     ) -> Result<Option<SessionId>, DropReason> {
-        match context.realm {
+        let opened = match context.realm {
             Realm::Inside => self.open_from_inside(context, tuple, opening),
             Realm::Outside => self.open_from_outside(context, tuple, opening),
-        }
+        };
+        opened.inspect_err(|reason| self.tell_limit(context, tuple, *reason))
     }
 
     fn open_from_inside(

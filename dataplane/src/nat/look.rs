@@ -1,5 +1,7 @@
 //! Mappings shown to people: a bounded piece of the table at a time.
 
+use std::net::Ipv4Addr;
+
 use crate::config::PortRange;
 use crate::config::nat::Allocation;
 use crate::nat::{Mapping, Nat, Source};
@@ -17,6 +19,11 @@ impl Nat {
         (first..=u32::MAX)
             .zip(self.mappings.iter().skip(start).take(count))
             .filter_map(|(place, mapping)| Some((place, mapping.as_ref()?)))
+    }
+
+    /// Returns the outside address that a subscriber's sessions leave from, while it has any there.
+    pub fn paired_with(&self, subscriber: Ipv4Addr) -> Option<Ipv4Addr> {
+        self.subscribers.at(self.subscribers.lookup(subscriber)?)?.paired
     }
 
     /// Returns the ports that are the subscriber's alone and that a mapping's is one of, where ports are given out so.

@@ -4,13 +4,16 @@
 mod forwards;
 mod modes;
 #[path = "../engine/network.rs"]
-#[expect(dead_code, reason = "not all of what the engine's tests need is needed here")]
 mod network;
 #[path = "../engine/packets.rs"]
 #[expect(dead_code, reason = "not all of what the engine's tests need is needed here")]
 mod packets;
+mod records;
 mod rfc4787;
 mod rfc5382;
 mod rfc6888;
 mod rfc7422;
+#[path = "../../benches/engine/traffic.rs"]
+#[expect(dead_code, reason = "the order of packets is the bench's own")]
+mod traffic;
 mod world;

@@ -87,7 +87,9 @@ impl Network {
                 | Event::AlgOpaque { .. }
                 | Event::PinholeOpened { .. }
                 | Event::PinholeClosed { .. }
-                | Event::SessionEnded { .. } => None,
+                | Event::SessionOpened(_)
+                | Event::SessionEnded { .. }
+                | Event::LimitReached(_) => None,
             })
             .collect()
     }

@@ -94,15 +94,16 @@ pub(crate) fn event(event: Event) -> Option<v1::event::Event> {
         Event::PortBlockReleased(block) => v1::event::Event::PortBlockReleased(port_block(&block)),
         Event::SessionEnded { session, reason: EndReason::Killed } => {
             v1::event::Event::SessionEnded(v1::SessionEnded {
-                session: Some(flow(&session)),
+                session: Some(flow(&session.first())),
                 reason: "killed".to_owned(),
             })
         }
         // There may be as many as sessions.
-        Event::SessionEnded { session, reason: EndReason::Policy } => {
-            tracing::debug!(%session, "the new configuration has ended a session");
-            return None;
+        Event::SessionOpened(_)
+        | Event::SessionEnded {
+            reason: EndReason::Policy | EndReason::Expired | EndReason::Closed, ..
         }
+        | Event::LimitReached(_) => return None,
     })
 }
 
