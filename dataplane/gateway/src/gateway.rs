@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::control::{self, Control};
 use crate::datapath::worker::WorkerHandle;
 use crate::events::{self, EventReceiver};
+use crate::export::Exports;
 use crate::host::lock::Lock;
 use crate::host::setup::HostError;
 use crate::live;
@@ -30,6 +31,7 @@ pub struct Gateway {
     supervisor: SupervisorHandle,
     worker: WorkerHandle,
     status: Arc<watch::Sender<Status>>,
+    exports: Exports,
     thread: Option<JoinHandle<()>>,
     control: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)>,
     _state_lock: Option<Lock>,
@@ -53,6 +55,7 @@ impl Gateway {
     pub async fn start(options: GatewayOptions) -> Result<Self, StartError> {
         let (event_sender, event_receiver) = events::channel();
         let status = Arc::new(watch::Sender::new(Status::default()));
+        let exports = Exports::new();
         // What can fail without touching the host comes first.
         let prepared = match options.source {
             ConfigSource::Fixed(config) => Prepared::Fixed(config),
@@ -67,11 +70,19 @@ impl Gateway {
             namespace: options.namespace,
             run_dir: options.run_dir,
             events: event_sender,
+            exports: exports.clone(),
             status: Arc::clone(&status),
         })
         .await?;
-        let mut gateway =
-            Self { supervisor, worker, status, thread: Some(thread), control: None, _state_lock: None };
+        let mut gateway = Self {
+            supervisor,
+            worker,
+            status,
+            exports,
+            thread: Some(thread),
+            control: None,
+            _state_lock: None,
+        };
         match prepared {
             Prepared::Fixed(config) => {
                 gateway.supervisor.apply(*config, Running::Fixed).await?;
@@ -193,6 +204,7 @@ impl Gateway {
             // Its last act was the answer, so this does not block.
             let _ = thread.join();
         }
+        self.exports.finish().await;
         Ok(outcome?)
     }
 }

@@ -16,6 +16,7 @@ use crate::datapath::wake::Bell;
 use crate::datapath::worker::{Enforcement, Worker, WorkerError};
 use crate::datapath::{INSIDE_TUN, OUTSIDE_TUN, QUEUES};
 use crate::events::EventSender;
+use crate::export::Exports;
 use crate::host::addresses::Monitor;
 use crate::host::command::{CommandError, Program, run};
 use crate::host::journal::{Journal, JournalError};
@@ -143,6 +144,7 @@ pub(crate) struct Setup {
     pub(crate) namespace: NetworkNamespace,
     pub(crate) run_dir: PathBuf,
     pub(crate) events: EventSender,
+    pub(crate) exports: Exports,
     pub(crate) status: Arc<watch::Sender<Status>>,
 }
 
@@ -236,6 +238,7 @@ struct Supervisor {
     enforced: Option<Enforced>,
     /// What could not be enforced yet.
     pending: Option<(Config, Running)>,
+    exports: Exports,
     status: Arc<watch::Sender<Status>>,
     _lock: Lock,
 }
@@ -261,8 +264,9 @@ impl Supervisor {
         let monitor = Monitor::open().map_err(StartError::system("watch interfaces"))?;
         let worker = Worker::start(inside, outside, setup.events, Arc::clone(&bell))?;
         let host = HostSetup::new(journal);
-        let status = setup.status;
-        Ok(Self { commands, bell, monitor, host, worker, enforced: None, pending: None, status, _lock: lock })
+        let (status, exports) = (setup.status, setup.exports);
+        let (enforced, pending) = (None, None);
+        Ok(Self { commands, bell, monitor, host, worker, enforced, pending, exports, status, _lock: lock })
     }
 
     fn run(&mut self) {
@@ -345,7 +349,13 @@ impl Supervisor {
         let plan = plan::make(config, &facts, self.host.journal())?;
         // Its other addresses the host has without the gateway's help, and only from their own side.
         let own = facts.shared(&config.pool);
-        Ok((facts, plan, Enforcement { snapshot: Arc::new(snapshot), own, echo: config.host_echo }))
+        let enforcement = Enforcement {
+            snapshot: Arc::new(snapshot),
+            own,
+            echo: config.host_echo,
+            outlets: self.exports.outlets(&config.exports),
+        };
+        Ok((facts, plan, enforcement))
     }
 
     /// Enforces a configuration; on failure the host and the datapath are as before.

@@ -8,7 +8,7 @@ use crate::alg::{AlgProtocol, CloseReason, OpaqueReason, PinholeId, Refusal};
 use crate::engine::limit::LimitReached;
 use crate::engine::record::SessionRecord;
 use crate::nat::PortBlock;
-use crate::tuple::Tuple;
+use crate::tuple::{Protocol, Tuple};
 
 /// Something that happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -56,6 +56,8 @@ pub enum Event {
         control: Tuple,
         /// The message that opened it.
         message: &'static str,
+        /// The transport of the session that it waits for.
+        transport: Protocol,
         /// Who is admitted, port 0 for any.
         peer: (Ipv4Addr, u16),
         /// What the peer was told.
@@ -71,6 +73,10 @@ pub enum Event {
         id: PinholeId,
         /// The ALG.
         protocol: AlgProtocol,
+        /// The transport of the session that it waited for.
+        transport: Protocol,
+        /// Who was admitted, port 0 for any.
+        peer: (Ipv4Addr, u16),
         /// What the peer was told.
         outside: (Ipv4Addr, u16),
         /// The inside endpoint.

@@ -56,6 +56,19 @@ impl Scarce {
         }
     }
 
+    /// Returns the outside address that it is about, where there is one.
+    pub const fn outside(self) -> Option<Ipv4Addr> {
+        match self {
+            Self::Ports(outside) => Some(outside),
+            Self::Sessions(_)
+            | Self::Subscribers(_)
+            | Self::SubscriberPorts(_)
+            | Self::SubscriberSessions(_)
+            | Self::SubscriberRate(_)
+            | Self::Addresses => None,
+        }
+    }
+
     /// Tells one kind from the others.
     const fn place(self) -> u16 {
         match self {

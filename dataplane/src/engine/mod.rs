@@ -308,6 +308,8 @@ fn closed_event(pinhole: &Pinhole, reason: CloseReason) -> Event {
     Event::PinholeClosed {
         id: pinhole.id,
         protocol: pinhole.alg,
+        transport: pinhole.protocol,
+        peer: (pinhole.peer, pinhole.peer_port),
         outside: pinhole.outside,
         inside: pinhole.inside,
         reason,
