@@ -16,9 +16,10 @@ use crate::export::Exports;
 use crate::host::lock::Lock;
 use crate::host::setup::HostError;
 use crate::live;
+use crate::local;
 use crate::options::{ConfigSource, ControllerOptions, GatewayOptions, Link, Running, Status};
 use crate::store::{Store, Stored};
-use crate::supervisor::{self, ApplyError, Setup, StartError, SupervisorHandle};
+use crate::supervisor::{self, ApplyError, Setup, StartError, Started, SupervisorHandle};
 use crate::trust::Keeper;
 
 /// At most this many events are logged at once where there is no controller to send them to.
@@ -34,6 +35,7 @@ pub struct Gateway {
     exports: Exports,
     thread: Option<JoinHandle<()>>,
     control: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)>,
+    _local: Option<local::Server>,
     _state_lock: Option<Lock>,
 }
 
@@ -66,14 +68,19 @@ impl Gateway {
                 Prepared::Controller { controller, endpoint, store, lock }
             }
         };
-        let (supervisor, worker, thread) = supervisor::start(Setup {
+        let Started { handle: supervisor, worker, identity, thread } = supervisor::start(Setup {
             namespace: options.namespace,
-            run_dir: options.run_dir,
+            run_dir: options.run_dir.clone(),
             events: event_sender,
             exports: exports.clone(),
             status: Arc::clone(&status),
         })
         .await?;
+        let local = local::Server::start(&options.run_dir, &identity, worker.clone(), Arc::clone(&status));
+        // Traffic matters more than being asked about it.
+        let local = local
+            .inspect_err(|error| tracing::warn!(%error, "this gateway cannot be asked on its own host"))
+            .ok();
         let mut gateway = Self {
             supervisor,
             worker,
@@ -81,6 +88,7 @@ impl Gateway {
             exports,
             thread: Some(thread),
             control: None,
+            _local: local,
             _state_lock: None,
         };
         match prepared {

@@ -11,6 +11,7 @@ mod export;
 mod gateway;
 mod host;
 mod live;
+pub mod local;
 mod options;
 mod process;
 pub mod store;

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::datapath::compile::{self, CompileError};
 use crate::datapath::tun::{TunDevice, TunError};
 use crate::datapath::wake::Bell;
-use crate::datapath::worker::{Enforcement, Worker, WorkerError};
+use crate::datapath::worker::{Enforcement, Worker, WorkerError, WorkerHandle};
 use crate::datapath::{INSIDE_TUN, OUTSIDE_TUN, QUEUES};
 use crate::events::EventSender;
 use crate::export::Exports;
@@ -200,10 +200,17 @@ impl SupervisorHandle {
     }
 }
 
+/// A supervisor that has taken over the host.
+pub(crate) struct Started {
+    pub(crate) handle: SupervisorHandle,
+    pub(crate) worker: WorkerHandle,
+    /// The name of its namespace.
+    pub(crate) identity: String,
+    pub(crate) thread: JoinHandle<()>,
+}
+
 /// Starts the supervisor's thread and waits until it has taken over the host.
-pub(crate) async fn start(
-    setup: Setup,
-) -> Result<(SupervisorHandle, crate::datapath::worker::WorkerHandle, JoinHandle<()>), StartError> {
+pub(crate) async fn start(setup: Setup) -> Result<Started, StartError> {
     let (handle, commands) = SupervisorHandle::channel().map_err(StartError::system("make an event file"))?;
     let bell = Arc::clone(&handle.bell);
     let (started, outcome) = oneshot::channel();
@@ -211,15 +218,16 @@ pub(crate) async fn start(
         .name("gateway-host".to_owned())
         .spawn(move || match Supervisor::open(setup, commands, bell) {
             Ok(mut supervisor) => {
-                if started.send(Ok(supervisor.worker.handle())).is_ok() {
+                let known = (supervisor.worker.handle(), supervisor.identity.clone());
+                if started.send(Ok(known)).is_ok() {
                     supervisor.run();
                 }
             }
             Err(error) => drop(started.send(Err(error))),
         })
         .map_err(|source| StartError::System { action: "start a thread", source })?;
-    let worker = outcome.await.map_err(|_| StartError::Ended)??;
-    Ok((handle, worker, thread))
+    let (worker, identity) = outcome.await.map_err(|_| StartError::Ended)??;
+    Ok(Started { handle, worker, identity, thread })
 }
 
 /// What is enforced.
@@ -240,6 +248,8 @@ struct Supervisor {
     pending: Option<(Config, Running)>,
     exports: Exports,
     status: Arc<watch::Sender<Status>>,
+    /// The namespace's name.
+    identity: String,
     _lock: Lock,
 }
 
@@ -266,7 +276,19 @@ impl Supervisor {
         let host = HostSetup::new(journal);
         let (status, exports) = (setup.status, setup.exports);
         let (enforced, pending) = (None, None);
-        Ok(Self { commands, bell, monitor, host, worker, enforced, pending, exports, status, _lock: lock })
+        Ok(Self {
+            commands,
+            bell,
+            monitor,
+            host,
+            worker,
+            enforced,
+            pending,
+            exports,
+            status,
+            identity,
+            _lock: lock,
+        })
     }
 
     fn run(&mut self) {

@@ -121,14 +121,16 @@ impl Notices {
 }
 
 impl Engine {
-    /// Tells that an inside host was refused a session for want of something, if that is why and nobody was told lately.
+    /// Notes that an inside host was refused a session for want of something, if that is why, and tells of it unless that
+    /// was told lately.
     #[cold]
-    pub(super) fn tell_limit(&mut self, context: &Context<'_>, tuple: &Tuple, reason: DropReason) {
-        if !self.interest.limits || context.realm != Realm::Inside {
+    pub(super) fn note_refusal(&mut self, context: &Context<'_>, tuple: &Tuple, reason: DropReason) {
+        if context.realm != Realm::Inside {
             return;
         }
         let Some(scarce) = self.scarce(context, tuple, reason) else { return };
-        if self.notices.take(tuple.source, scarce, context.now) {
+        self.nat.count_refused(tuple.source);
+        if self.interest.limits && self.notices.take(tuple.source, scarce, context.now) {
             let protocol = tuple.protocol;
             self.events.push(Event::LimitReached(LimitReached {
                 subscriber: tuple.source,

@@ -6,7 +6,7 @@ use crate::conntrack::expectation::Pinhole;
 use crate::conntrack::{Session, SessionId};
 use crate::emit;
 use crate::engine::Engine;
-use crate::nat::Mapping;
+use crate::nat::{Mapping, SubscriberView};
 use crate::tuple::Direction;
 
 /// What announced a session that came through a pinhole.
@@ -51,6 +51,16 @@ impl Engine {
     /// Returns the number of mappings.
     pub fn mapping_count(&self) -> usize {
         self.nat.len()
+    }
+
+    /// Returns the number of places for inside hosts, free ones included.
+    pub fn subscriber_places(&self) -> u32 {
+        self.nat.subscriber_places()
+    }
+
+    /// Visits the inside hosts at `count` places from `first` on that have something, with their places.
+    pub fn subscribers_from(&self, first: u32, count: u32) -> impl Iterator<Item = (u32, SubscriberView)> {
+        self.nat.subscriber_range(first, count)
     }
 
     /// Returns the ports that are the subscriber's alone and that a mapping's is one of, where ports are given out so.

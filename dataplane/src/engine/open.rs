@@ -28,7 +28,7 @@ impl Engine {
             Realm::Inside => self.open_from_inside(context, tuple, opening),
             Realm::Outside => self.open_from_outside(context, tuple, opening),
         };
-        opened.inspect_err(|reason| self.tell_limit(context, tuple, *reason))
+        opened.inspect_err(|reason| self.note_refusal(context, tuple, *reason))
     }
 
     fn open_from_inside(

@@ -30,6 +30,7 @@ use ports::Wanted;
 use subscriber::Subscribers;
 
 pub use allocate::PortBlock;
+pub use look::SubscriberView;
 pub use subscriber::SubscriberLimit;
 
 /// A mapping's place in the table.

@@ -97,7 +97,7 @@ fn read_alg(path: &str, alg: &v1::Alg, problems: &mut Vec<Problem<String>>) -> O
 }
 
 /// Returns the protocol of the contract's number.
-pub(crate) fn parse_protocol(number: i32) -> Option<AlgProtocol> {
+pub fn parse_protocol(number: i32) -> Option<AlgProtocol> {
     match v1::AlgProtocol::try_from(number) {
         Ok(v1::AlgProtocol::Ftp) => Some(AlgProtocol::Ftp),
         Ok(v1::AlgProtocol::IkeEsp) => Some(AlgProtocol::IkeEsp),

@@ -7,7 +7,7 @@ use pinhole_dataplane::alg::{AlgProtocol, PinholeId};
 use pinhole_dataplane::conntrack::expectation::Pinhole;
 use pinhole_dataplane::conntrack::{Session, SessionId};
 use pinhole_dataplane::engine::{Engine, Kill};
-use pinhole_dataplane::nat::Mapping;
+use pinhole_dataplane::nat::{Mapping, SubscriberView};
 use pinhole_dataplane::time::Timestamp;
 use pinhole_dataplane::tuple::{Direction, Tuple};
 use pinhole_proto::v1;
@@ -26,6 +26,7 @@ pub(crate) fn answer(engine: &mut Engine, question: &Question, life: Life, now: 
         Question::Sessions(listing) => Outcome::Sessions(sessions(engine, listing, life, now)),
         Question::Pinholes(listing) => Outcome::Pinholes(pinholes(engine, listing, life, now)),
         Question::Mappings(listing) => Outcome::Mappings(mappings(engine, listing)),
+        Question::Subscribers(listing) => Outcome::Subscribers(subscribers(engine, listing)),
         Question::EndSession(name) if name.life == life => outcome_of(engine.kill_session(name.id)),
         Question::ClosePinhole(name) if name.life == life => outcome_of(engine.kill_pinhole(name.id)),
         // Of a datapath that has ended.
@@ -205,6 +206,35 @@ fn mappings(engine: &Engine, listing: &Listing) -> v1::Mappings {
         });
     }
     v1::Mappings { mappings, total: count(engine.mapping_count()), next }
+}
+
+/// Only an address chooses here: subscribers have no port of their own, and no protocol.
+fn subscribers(engine: &Engine, listing: &Listing) -> v1::Subscribers {
+    let fits = |subscriber: &SubscriberView| {
+        listing
+            .filter
+            .address
+            .is_none_or(|wanted| wanted == subscriber.address || subscriber.outside == Some(wanted))
+    };
+    let (first, mut next) = piece(listing.from, engine.subscriber_places());
+    let mut subscribers = Vec::new();
+    let looked_at = engine.subscribers_from(first, MAX_PLACES);
+    for (place, subscriber) in looked_at.filter(|(_, subscriber)| fits(subscriber)) {
+        if subscribers.len() >= listing.limit {
+            next = Some(place.into());
+            break;
+        }
+        subscribers.push(v1::Subscriber {
+            address: subscriber.address.to_string(),
+            outside: subscriber.outside.map(|outside| outside.to_string()).unwrap_or_default(),
+            sessions: subscriber.sessions,
+            mappings: subscriber.mappings,
+            ports: subscriber.ports,
+            blocks: subscriber.blocks.into(),
+            refused: subscriber.refused,
+        });
+    }
+    v1::Subscribers { subscribers, total: count(engine.subscriber_count()), next }
 }
 
 fn alg_message(alg: Option<AlgProtocol>) -> i32 {

@@ -42,6 +42,7 @@ pub(crate) enum Question {
     Sessions(Listing),
     Pinholes(Listing),
     Mappings(Listing),
+    Subscribers(Listing),
     EndSession(SessionName),
     ClosePinhole(PinholeName),
 }
@@ -134,10 +135,14 @@ fn rest(question: &Question, so_far: &Outcome) -> Option<Question> {
         (Question::Mappings(listing), Outcome::Mappings(page)) => {
             further(listing, page.mappings.len(), page.next).map(Question::Mappings)
         }
+        (Question::Subscribers(listing), Outcome::Subscribers(page)) => {
+            further(listing, page.subscribers.len(), page.next).map(Question::Subscribers)
+        }
         (
             Question::Sessions(_)
             | Question::Pinholes(_)
             | Question::Mappings(_)
+            | Question::Subscribers(_)
             | Question::EndSession(_)
             | Question::ClosePinhole(_),
             _,
@@ -160,6 +165,10 @@ fn join(all: &mut Outcome, more: Outcome) {
             all.mappings.extend(more.mappings);
             (all.total, all.next) = (more.total, more.next);
         }
+        (Outcome::Subscribers(all), Outcome::Subscribers(more)) => {
+            all.subscribers.extend(more.subscribers);
+            (all.total, all.next) = (more.total, more.next);
+        }
         (all, more) => *all = more,
     }
 }
@@ -172,6 +181,7 @@ fn parse(inquiry: v1::Inquiry) -> Result<Question, Unasked> {
         Some(Asked::Sessions(asked)) => listing(asked).map(Question::Sessions),
         Some(Asked::Pinholes(asked)) => listing(asked).map(Question::Pinholes),
         Some(Asked::Mappings(asked)) => listing(asked).map(Question::Mappings),
+        Some(Asked::Subscribers(asked)) => listing(asked).map(Question::Subscribers),
         Some(Asked::EndSession(name)) => {
             SessionName::parse(&name).map(Question::EndSession).ok_or(Unasked::Absent)
         }

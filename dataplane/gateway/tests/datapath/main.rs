@@ -1,5 +1,6 @@
 //! The gateway between real hosts in network namespaces. Needs root, or `unshare -Ur`.
 
+mod asked;
 mod embedded;
 mod export;
 mod live;

@@ -94,6 +94,28 @@ fn pages_follow_each_other_and_filters_choose() {
 }
 
 #[test]
+fn a_subscriber_is_shown_with_what_it_has_and_what_it_was_refused() {
+    let engine = engine(3, 4000..4010);
+    let of = |address: &str| {
+        let filter = Filter { address: Some(address.parse().unwrap()), ..Filter::default() };
+        subscribers(&engine, &listing(0, 10, filter))
+    };
+    let [subscriber] = &of("10.0.0.2").subscribers[..] else { panic!("not one") };
+    let expected = v1::Subscriber {
+        address: "10.0.0.2".to_owned(),
+        outside: "203.0.113.1".to_owned(),
+        sessions: 3,
+        mappings: 3,
+        ports: 3,
+        blocks: 0,
+        refused: 7,
+    };
+    assert_eq!(*subscriber, expected);
+    assert_eq!(of("203.0.113.1").subscribers.len(), 1);
+    assert_eq!((of("10.0.0.3").subscribers.len(), of("10.0.0.3").total), (0, 1));
+}
+
+#[test]
 fn one_piece_of_work_is_bounded_whatever_the_table() {
     let places = u64::from(MAX_PLACES);
     let engine = engine(MAX_PLACES * 2 + 1, 4000..4001);
