@@ -57,7 +57,7 @@ pub(crate) struct ListArguments {
 
 /// What is to end.
 #[derive(Args, Debug)]
-#[group(id = "target", required = true, multiple = false, args = ["session", "pinhole"])]
+#[group(id = "target", required = true, multiple = false, args = ["session", "pinhole", "mapping"])]
 pub(crate) struct KillArguments {
     /// The session's id.
     #[arg(long, value_name = "ID")]
@@ -65,6 +65,9 @@ pub(crate) struct KillArguments {
     /// The pinhole's id.
     #[arg(long, value_name = "ID")]
     pinhole: Option<String>,
+    /// The id of a mapping that an inside host asked for by name.
+    #[arg(long, value_name = "ID")]
+    mapping: Option<String>,
     #[command(flatten)]
     gateway: GatewayArguments,
 }
@@ -94,7 +97,9 @@ impl Kind {
                 &["id", "protocol", "inside", "outside", "remote", "originator", "state", "out", "in", "alg"]
             }
             Self::Pinholes => &["id", "alg", "message", "peer", "outside", "inside", "left_ms"],
-            Self::Mappings => &["protocol", "inside", "outside", "remote", "holders", "block"],
+            Self::Mappings => {
+                &["protocol", "inside", "outside", "remote", "holders", "block", "origin", "left_ms", "id"]
+            }
             Self::Subscribers => {
                 &["address", "outside", "sessions", "mappings", "ports", "blocks", "refused"]
             }
@@ -133,10 +138,11 @@ pub(crate) async fn list(kind: Kind, arguments: ListArguments) -> anyhow::Result
 
 /// Has something ended. Fails when it is not there.
 pub(crate) async fn kill(arguments: KillArguments) -> anyhow::Result<ExitCode> {
-    let question = match (arguments.session, arguments.pinhole) {
-        (Some(session), _) => Question::EndSession(session),
-        (None, Some(pinhole)) => Question::ClosePinhole(pinhole),
-        (None, None) => anyhow::bail!("one of --session and --pinhole is needed"),
+    let question = match (arguments.session, arguments.pinhole, arguments.mapping) {
+        (Some(session), ..) => Question::EndSession(session),
+        (None, Some(pinhole), _) => Question::ClosePinhole(pinhole),
+        (None, None, Some(mapping)) => Question::EndMapping(mapping),
+        (None, None, None) => anyhow::bail!("one of --session, --pinhole and --mapping is needed"),
     };
     match connect(arguments.gateway.host).await?.ask(question).await? {
         Outcome::Done(v1::Done {}) => Ok(ExitCode::SUCCESS),
@@ -219,6 +225,9 @@ fn mapping(mapping: &v1::Mapping) -> Value {
         "remote": mapping.remote,
         "holders": mapping.holders,
         "block": mapping.block.as_ref().map(|block| format!("{}-{}", block.first, block.last)),
+        "origin": mapping.explicit.as_ref().map(|explicit| explicit.origin.as_str()),
+        "left_ms": mapping.explicit.as_ref().map(|explicit| explicit.left_ms),
+        "id": mapping.explicit.as_ref().map(|explicit| explicit.id.as_str()),
     })
 }
 

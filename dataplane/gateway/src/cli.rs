@@ -49,7 +49,7 @@ enum Command {
     Pinholes(ListArguments),
     /// List the inside hosts that have something, and how much.
     Subscribers(ListArguments),
-    /// End a session, or close a pinhole.
+    /// End a session or an explicit mapping, or close a pinhole.
     Kill(KillArguments),
     /// Undo what a killed gateway left on this host.
     Cleanup(HostArguments),

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::alg::{AlgProtocol, CloseReason, OpaqueReason, PinholeId, Refusal};
+use crate::engine::lease::{Lease, LeaseEnd};
 use crate::engine::limit::LimitReached;
 use crate::engine::record::SessionRecord;
 use crate::nat::PortBlock;
@@ -96,6 +97,15 @@ pub enum Event {
         session: SessionRecord,
         /// Why.
         reason: EndReason,
+    },
+    /// An inside host was given a mapping that it asked for by name; that it lasts longer is not told.
+    LeaseGiven(Lease),
+    /// Such a mapping is no longer kept for it.
+    LeaseEnded {
+        /// The lease.
+        lease: Lease,
+        /// Why.
+        reason: LeaseEnd,
     },
     /// A subscriber was refused something because there is no more of it; told where [`Interest::limits`] says so, and
     /// again only after a while.

@@ -12,6 +12,7 @@ use crate::conntrack::expectation::{Expectations, Pinhole};
 use crate::conntrack::{Session, SessionId, Table, TupleHasher};
 use crate::engine::control::Controls;
 use crate::engine::event::Events;
+use crate::engine::lease::Leases;
 use crate::engine::limit::Notices;
 use crate::limits::{EXPIRIES_PER_CALL, Limits};
 use crate::nat::{Capacity, Mapping, Nat, Notice};
@@ -26,6 +27,7 @@ mod decider;
 mod drop_reason;
 mod event;
 mod hairpin;
+mod lease;
 mod limit;
 mod live;
 mod open;
@@ -38,6 +40,7 @@ mod stats;
 pub use batch::BATCH;
 pub use drop_reason::DropReason;
 pub use event::{EndReason, Event, Interest};
+pub use lease::{Lease, LeaseEnd, LeaseError, LeaseFilter, LeaseId, LeaseKey, LeaseRequest, Owner};
 pub use limit::{LimitReached, Scarce};
 pub use live::{Announcement, Kill};
 pub use packet::{ChecksumState, Packet, Transmit};
@@ -69,6 +72,7 @@ pub struct Engine {
     table: Table,
     nat: Nat,
     expectations: Expectations,
+    leases: Leases,
     controls: Controls,
     /// The control messages that announced sessions, while these last.
     announcements: BTreeMap<SessionId, Announcement>,
@@ -95,13 +99,14 @@ impl Engine {
             table: Table::new(limits.sessions, hasher, now),
             nat: Nat::new(
                 Capacity {
-                    mappings: limits.sessions.saturating_add(limits.pinholes),
+                    mappings: limits.sessions.saturating_add(limits.pinholes).saturating_add(limits.leases),
                     sessions: limits.sessions,
                     subscribers: limits.subscribers,
                 },
                 hasher,
             ),
             expectations: Expectations::default(),
+            leases: Leases::default(),
             controls: Controls::default(),
             announcements: BTreeMap::new(),
             rng: Rng::new(seed),
@@ -134,6 +139,7 @@ impl Engine {
         for id in closed {
             self.close_pinhole(id, CloseReason::Policy);
         }
+        self.end_disallowed_leases(&snapshot);
         self.nat.configure(&snapshot);
         for (_, session) in self.table.iter().filter(|(_, session)| session.originator() == Realm::Inside) {
             self.nat.recount_sent(session.mapping(), remote_of(session).0);
@@ -171,6 +177,9 @@ impl Engine {
         while budget > 0 && self.nat.expire() {
             budget -= 1;
         }
+        while budget > 0 && self.expire_lease(now) {
+            budget -= 1;
+        }
         while budget > 0 {
             let Some(id) = self.expectations.expired(now) else { break };
             self.close_pinhole(id, CloseReason::Expired);
@@ -194,6 +203,7 @@ impl Engine {
         let deadlines = [
             sweep,
             self.expectations.next_deadline(),
+            self.leases.next_deadline(),
             self.controls.next_deadline(),
             self.nat.next_deadline(),
         ];

@@ -128,7 +128,7 @@ impl Engine {
             return Ok(None);
         }
         let known = self.nat.lookup_outside(tuple.protocol, outside);
-        let admitted = known.filter(|id| self.nat.admits(*id, tuple.source));
+        let admitted = known.filter(|id| self.nat.admits(*id, tuple.source) || self.is_leased_to(*id, tuple));
         if let Some(id) = admitted {
             self.nat.hold(id);
         }

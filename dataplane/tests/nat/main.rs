@@ -11,6 +11,7 @@ mod packets;
 mod records;
 mod rfc4787;
 mod rfc5382;
+mod rfc6887;
 mod rfc6888;
 mod rfc7422;
 #[path = "../../benches/engine/traffic.rs"]

@@ -89,6 +89,8 @@ impl Network {
                 | Event::PinholeClosed { .. }
                 | Event::SessionOpened(_)
                 | Event::SessionEnded { .. }
+                | Event::LeaseGiven(_)
+                | Event::LeaseEnded { .. }
                 | Event::LimitReached(_) => None,
             })
             .collect()

@@ -105,6 +105,8 @@ pub(crate) fn event(event: Event) -> Option<v1::event::Event> {
         | Event::SessionEnded {
             reason: EndReason::Policy | EndReason::Expired | EndReason::Closed, ..
         }
+        | Event::LeaseGiven(_)
+        | Event::LeaseEnded { .. }
         | Event::LimitReached(_) => return None,
     })
 }

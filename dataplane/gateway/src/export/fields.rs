@@ -26,16 +26,13 @@ pub(super) fn of(record: &Record) -> Fields {
             let mut fields = of_flow(&flow);
             fields.push(("packets_out", Value::Number(packets_out)));
             fields.push(("packets_in", Value::Number(packets_in)));
-            fields.push(("reason", text(reason.name())));
-            fields
+            ended(fields, reason.name())
         }
         What::BlockAllocated(block) | What::BlockReleased(block) => of_block(&block),
-        What::PinholeOpened(binding) => of_binding(&binding),
-        What::PinholeClosed { binding, reason } => {
-            let mut fields = of_binding(&binding);
-            fields.push(("reason", text(reason)));
-            fields
-        }
+        What::PinholeOpened(binding) => of_binding("pinhole_id", &binding),
+        What::MappingOpened(binding) => of_binding("mapping_id", &binding),
+        What::PinholeClosed { binding, reason } => ended(of_binding("pinhole_id", &binding), reason),
+        What::MappingClosed { binding, reason } => ended(of_binding("mapping_id", &binding), reason),
         What::LimitReached(reached) => {
             let mut fields = vec![
                 ("limit", text(reached.scarce.name())),
@@ -69,9 +66,14 @@ fn of_block(block: &Block) -> Fields {
     ]
 }
 
-fn of_binding(binding: &Binding) -> Fields {
+fn ended(mut fields: Fields, reason: &str) -> Fields {
+    fields.push(("reason", text(reason)));
+    fields
+}
+
+fn of_binding(id: &'static str, binding: &Binding) -> Fields {
     vec![
-        ("pinhole_id", Value::Number(binding.id)),
+        (id, Value::Number(binding.id)),
         ("origin", text(binding.origin)),
         ("protocol", text(binding.protocol.name())),
         ("inside", text(binding.inside)),

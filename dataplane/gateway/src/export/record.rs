@@ -1,10 +1,10 @@
 //! What is exported, whatever the format: one event at a wall-clock time.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pinhole_dataplane::addr::Realm;
-use pinhole_dataplane::engine::{EndReason, Event, LimitReached, SessionRecord};
+use pinhole_dataplane::engine::{EndReason, Event, Lease, LimitReached, Owner, SessionRecord};
 use pinhole_dataplane::nat::PortBlock;
 use pinhole_dataplane::tuple::Protocol;
 
@@ -38,6 +38,11 @@ pub(crate) enum What {
         binding: Binding,
         reason: &'static str,
     },
+    MappingOpened(Binding),
+    MappingClosed {
+        binding: Binding,
+        reason: &'static str,
+    },
     LimitReached(LimitReached),
     /// So many records before this one were not sent.
     RecordsLost(u64),
@@ -66,9 +71,9 @@ pub(crate) struct Block {
 /// An outside endpoint that leads to an inside one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Binding {
-    /// Its number among the pinholes of this run of the gateway.
+    /// Its number among the pinholes, or the explicit mappings, of this run of the gateway.
     pub(crate) id: u64,
-    /// What opened it: an ALG's name.
+    /// What opened it: an ALG's name, or the protocol by which the inside host asked for it.
     pub(crate) origin: &'static str,
     pub(crate) protocol: Protocol,
     pub(crate) inside: SocketAddr,
@@ -97,6 +102,28 @@ impl From<&PortBlock> for Block {
             first: block.ports.first(),
             last: block.ports.last(),
         }
+    }
+}
+
+impl From<&Lease> for Binding {
+    fn from(lease: &Lease) -> Self {
+        let anybody = (Ipv4Addr::UNSPECIFIED, 0);
+        Self {
+            id: lease.id.0,
+            origin: owner_name(lease.owner),
+            protocol: lease.key.protocol,
+            inside: lease.key.inside.into(),
+            outside: lease.outside.into(),
+            peer: lease.key.peer.unwrap_or(anybody).into(),
+        }
+    }
+}
+
+/// Returns the protocol by which an owner asks.
+pub(crate) const fn owner_name(owner: Owner) -> &'static str {
+    match owner {
+        Owner::Nonce(_) => "pcp",
+        Owner::Host => "nat_pmp",
     }
 }
 
@@ -135,6 +162,10 @@ impl What {
                 };
                 (EventKind::Pinholes, Self::PinholeClosed { binding, reason: close_name(*reason) })
             }
+            Event::LeaseGiven(lease) => (EventKind::Pinholes, Self::MappingOpened(lease.into())),
+            Event::LeaseEnded { lease, reason } => {
+                (EventKind::Pinholes, Self::MappingClosed { binding: lease.into(), reason: reason.name() })
+            }
             Event::LimitReached(limit) => (EventKind::Quota, Self::LimitReached(*limit)),
             Event::AlgRewrite { .. } | Event::AlgRefusal { .. } | Event::AlgOpaque { .. } => return None,
         })
@@ -149,6 +180,8 @@ impl What {
             Self::BlockReleased(_) => "port_block_released",
             Self::PinholeOpened(_) => "pinhole_opened",
             Self::PinholeClosed { .. } => "pinhole_closed",
+            Self::MappingOpened(_) => "mapping_opened",
+            Self::MappingClosed { .. } => "mapping_closed",
             Self::LimitReached(_) => "limit_reached",
             Self::RecordsLost(_) => "records_lost",
         }

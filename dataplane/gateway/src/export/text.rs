@@ -48,7 +48,9 @@ impl Sender {
             | What::BlockAllocated(_)
             | What::BlockReleased(_)
             | What::PinholeOpened(_)
-            | What::PinholeClosed { .. } => Severity::Informational,
+            | What::PinholeClosed { .. }
+            | What::MappingOpened(_)
+            | What::MappingClosed { .. } => Severity::Informational,
         };
         let mut message = format!(
             "<{}>1 {} {} {APP_NAME} {} {} [nat@{}",

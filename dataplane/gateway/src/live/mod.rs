@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use pinhole_dataplane::alg::{AlgProtocol, PinholeId};
 use pinhole_dataplane::conntrack::{Progress, SessionId};
+use pinhole_dataplane::engine::LeaseId;
 use pinhole_dataplane::tuple::Protocol;
 use pinhole_proto::v1;
 use pinhole_proto::v1::findings::Outcome;
@@ -36,6 +37,13 @@ pub(crate) struct PinholeName {
     pub(crate) id: PinholeId,
 }
 
+/// An explicit mapping's name in messages.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct LeaseName {
+    pub(crate) life: Life,
+    pub(crate) id: LeaseId,
+}
+
 /// What is asked.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Question {
@@ -45,6 +53,7 @@ pub(crate) enum Question {
     Subscribers(Listing),
     EndSession(SessionName),
     ClosePinhole(PinholeName),
+    EndMapping(LeaseName),
 }
 
 /// Which entries are wanted.
@@ -144,7 +153,8 @@ fn rest(question: &Question, so_far: &Outcome) -> Option<Question> {
             | Question::Mappings(_)
             | Question::Subscribers(_)
             | Question::EndSession(_)
-            | Question::ClosePinhole(_),
+            | Question::ClosePinhole(_)
+            | Question::EndMapping(_),
             _,
         ) => None,
     }
@@ -187,6 +197,9 @@ fn parse(inquiry: v1::Inquiry) -> Result<Question, Unasked> {
         }
         Some(Asked::ClosePinhole(name)) => {
             PinholeName::parse(&name).map(Question::ClosePinhole).ok_or(Unasked::Absent)
+        }
+        Some(Asked::EndMapping(name)) => {
+            LeaseName::parse(&name).map(Question::EndMapping).ok_or(Unasked::Absent)
         }
         None => Err(Unasked::Refused(Refusal::Unknown)),
     }
@@ -234,11 +247,26 @@ impl SessionName {
 
 impl PinholeName {
     fn parse(text: &str) -> Option<Self> {
-        let (life, id) = text.split_once('-')?;
-        let (life, id) = (u32::from_str_radix(life, 16).ok()?, u64::from_str_radix(id, 16).ok()?);
-        let name = Self { life: Life(life), id: PinholeId(id) };
-        (name.to_string() == text).then_some(name)
+        let (life, id) = parse_numbered(text)?;
+        Some(Self { life, id: PinholeId(id) })
     }
+}
+
+impl LeaseName {
+    fn parse(text: &str) -> Option<Self> {
+        let (life, id) = parse_numbered(text)?;
+        Some(Self { life, id: LeaseId(id) })
+    }
+}
+
+fn parse_numbered(text: &str) -> Option<(Life, u64)> {
+    let (life, id) = text.split_once('-')?;
+    let (life, id) = (Life(u32::from_str_radix(life, 16).ok()?), u64::from_str_radix(id, 16).ok()?);
+    (numbered(life, id) == text).then_some((life, id))
+}
+
+fn numbered(life: Life, id: u64) -> String {
+    format!("{:08x}-{id:x}", life.0)
 }
 
 impl fmt::Display for SessionName {
@@ -250,7 +278,13 @@ impl fmt::Display for SessionName {
 
 impl fmt::Display for PinholeName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:08x}-{:x}", self.life.0, self.id.0)
+        formatter.write_str(&numbered(self.life, self.id.0))
+    }
+}
+
+impl fmt::Display for LeaseName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&numbered(self.life, self.id.0))
     }
 }
 

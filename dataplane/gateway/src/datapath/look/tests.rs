@@ -24,7 +24,8 @@ fn engine(sessions: u32, ports: std::ops::Range<u16>) -> Engine {
         decrement_ttl: false,
         mtu: 1500,
     };
-    let mut engine = Engine::new(Limits { sessions, pinholes: 16, ..Limits::default() }, &[1; 32], NOW);
+    let mut engine =
+        Engine::new(Limits { sessions, pinholes: 16, leases: 16, ..Limits::default() }, &[1; 32], NOW);
     engine.apply(Arc::new(Snapshot::new(config).unwrap()), NOW);
     for port in ports {
         let mut datagram = datagram(port);
@@ -77,7 +78,7 @@ fn pages_follow_each_other_and_filters_choose() {
     }
     assert_eq!(seen, (4000..4010).map(|port| format!("10.0.0.2:{port}")).collect::<Vec<_>>());
     let of_port = Filter { port: Some(4004), ..Filter::default() };
-    let found = mappings(&engine, &listing(0, 3, of_port.clone()));
+    let found = mappings(&engine, &listing(0, 3, of_port.clone()), LIFE, NOW);
     assert_eq!((found.mappings.len(), found.total, found.next), (1, 10, None));
     assert_eq!(found.mappings[0].remote, "0.0.0.0:0");
     assert_eq!(sessions(&engine, &listing(0, 3, of_port), LIFE, NOW).sessions.len(), 1);

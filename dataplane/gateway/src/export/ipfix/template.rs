@@ -251,8 +251,12 @@ pub(super) fn data(record: &Record, domain: u32) -> Option<(&'static Template, V
         }
         What::BlockAllocated(of) => (&BLOCK, block(time, &of, NatEvent::BlockAllocated)?),
         What::BlockReleased(of) => (&BLOCK, block(time, &of, NatEvent::BlockReleased)?),
-        What::PinholeOpened(of) => (&BINDING, binding(time, &of, NatEvent::BindingCreate)?),
-        What::PinholeClosed { binding: of, .. } => (&BINDING, binding(time, &of, NatEvent::BindingDelete)?),
+        What::PinholeOpened(of) | What::MappingOpened(of) => {
+            (&BINDING, binding(time, &of, NatEvent::BindingCreate)?)
+        }
+        What::PinholeClosed { binding: of, .. } | What::MappingClosed { binding: of, .. } => {
+            (&BINDING, binding(time, &of, NatEvent::BindingDelete)?)
+        }
         What::LimitReached(reached) => limit(time, &reached)?,
         What::RecordsLost(count) => {
             (&RECORDS_LOST, Values::default().number(domain).count(record.at_ms).count(count))

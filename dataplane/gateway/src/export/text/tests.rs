@@ -40,6 +40,8 @@ fn records() -> Vec<Record> {
         What::BlockReleased(block),
         What::PinholeOpened(binding),
         What::PinholeClosed { binding, reason: "used" },
+        What::MappingOpened(Binding { origin: "pcp", ..binding }),
+        What::MappingClosed { binding, reason: "expired" },
         What::LimitReached(limit),
         What::LimitReached(ports),
         What::RecordsLost(9),
@@ -131,6 +133,6 @@ fn every_record_is_a_line_of_json() {
         "{\"at\":\"2023-11-14T22:13:20.120Z\",\"event\":\"port_block_allocated\",\"subscriber\":\"10.0.0.2\",\
          \"outside\":\"203.0.113.1\",\"first_port\":1024,\"last_port\":1535}\n"
     );
-    assert!(lines[6].contains("\"limit\":\"subscriber_ports\"") && lines[6].contains("\"most\":100"));
-    assert!(lines[7].contains("\"limit\":\"ports\"") && lines[7].contains("\"outside\":\"203.0.113.1\""));
+    assert!(lines[8].contains("\"limit\":\"subscriber_ports\"") && lines[8].contains("\"most\":100"));
+    assert!(lines[9].contains("\"limit\":\"ports\"") && lines[9].contains("\"outside\":\"203.0.113.1\""));
 }
