@@ -85,6 +85,7 @@ impl Decider<'_> {
             protocol: self.protocol,
             control: self.control,
             message: request.message,
+            transport: protocol,
             peer: (peer, request.peer.port),
             outside,
             inside,

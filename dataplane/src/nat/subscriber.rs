@@ -28,6 +28,8 @@ pub(super) struct Subscriber {
     pub(super) blocks: u16,
     /// The first block of its list, by its number in the paired address.
     pub(super) first_block: u16,
+    /// Sessions that it was refused.
+    pub(super) refused: u64,
     /// When the session rate's bucket will be full again.
     full_at: Timestamp,
 }
@@ -98,6 +100,15 @@ impl Subscribers {
         self.by_address.lookup(self.hash(address), is_it)
     }
 
+    /// Visits those at `count` places from `first` on, with their places.
+    pub(super) fn range(&self, first: u32, count: u32) -> impl Iterator<Item = (u32, &Subscriber)> {
+        let start = usize::try_from(first).unwrap_or(usize::MAX);
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        (first..=u32::MAX)
+            .zip(self.entries.iter().skip(start).take(count))
+            .filter_map(|(place, subscriber)| Some((place, subscriber.as_ref()?)))
+    }
+
     pub(super) fn at(&self, slot: u32) -> Option<&Subscriber> {
         self.entries.get(usize::try_from(slot).ok()?)?.as_ref()
     }
@@ -120,6 +131,7 @@ impl Subscribers {
             sessions: 0,
             blocks: 0,
             first_block: NO_BLOCK,
+            refused: 0,
             full_at: Timestamp::ZERO,
         });
         Some(slot)

@@ -1,5 +1,6 @@
 //! The configuration as the controller's message carries it.
 
+mod export;
 mod translation;
 
 use pinhole_dataplane::alg::AlgProtocol;
@@ -7,6 +8,7 @@ use pinhole_dataplane::config::nat::{List, Located, NatDraft};
 use pinhole_proto::v1;
 
 use crate::config::draft::{self, AlgDraft, Draft, ServiceDraft};
+use crate::config::export::Trust;
 use crate::config::ports::{MAX_RANGES, PortError, PortSet, port_range};
 use crate::config::{AlgState, Config, HostEcho, Problem, ServiceProtocol};
 
@@ -32,7 +34,7 @@ fn summary(problems: &[Problem<String>]) -> String {
 pub fn parse(message: &v1::GatewayConfig) -> Result<Config, MessageError> {
     let mut problems = Vec::new();
     let draft = read(message, &mut problems);
-    draft::check(draft, &mut problems).ok_or(MessageError(problems))
+    draft::check(draft, Trust::Remote, &mut problems).ok_or(MessageError(problems))
 }
 
 fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Draft<String> {
@@ -41,6 +43,7 @@ fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Dra
         nat_ports: None,
         host_echo: HostEcho::Answer,
         algs: Vec::new(),
+        exports: Vec::new(),
     };
     match &message.nat {
         Some(nat) => {
@@ -54,6 +57,9 @@ fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Dra
     }
     for (index, alg) in message.algs.iter().enumerate() {
         draft.algs.extend(read_alg(&format!("algs[{index}]"), alg, problems));
+    }
+    for (index, export) in message.exports.iter().enumerate() {
+        draft.exports.push(export::read(&format!("exports[{index}]"), export));
     }
     draft
 }
@@ -91,7 +97,7 @@ fn read_alg(path: &str, alg: &v1::Alg, problems: &mut Vec<Problem<String>>) -> O
 }
 
 /// Returns the protocol of the contract's number.
-pub(crate) fn parse_protocol(number: i32) -> Option<AlgProtocol> {
+pub fn parse_protocol(number: i32) -> Option<AlgProtocol> {
     match v1::AlgProtocol::try_from(number) {
         Ok(v1::AlgProtocol::Ftp) => Some(AlgProtocol::Ftp),
         Ok(v1::AlgProtocol::IkeEsp) => Some(AlgProtocol::IkeEsp),

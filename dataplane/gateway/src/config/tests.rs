@@ -35,6 +35,7 @@ fn message() -> v1::GatewayConfig {
             policy_id: String::new(),
             policy_name: String::new(),
         }],
+        exports: vec![],
     }
 }
 

@@ -42,6 +42,7 @@ fn pinholes_are_named_alike_when_they_open_and_close() {
         protocol: AlgProtocol::Ftp,
         control: control(),
         message: "PORT",
+        transport: Protocol::Tcp,
         peer: (Ipv4Addr::new(203, 0, 113, 2), 0),
         outside,
         inside,
@@ -51,6 +52,8 @@ fn pinholes_are_named_alike_when_they_open_and_close() {
     let closed = event(Event::PinholeClosed {
         id: PinholeId(7),
         protocol: AlgProtocol::Ftp,
+        transport: Protocol::Tcp,
+        peer: (Ipv4Addr::new(203, 0, 113, 2), 0),
         outside,
         inside,
         reason: CloseReason::Used,
