@@ -382,7 +382,7 @@ impl Session {
             (Phase::Tcp(TcpState::Established), _) => idle.tcp_established,
             (Phase::Tcp(_), _) => idle.tcp_transitory,
             (_, Protocol::IcmpEcho) => idle.icmp,
-            (Phase::Replied, Protocol::Other) => idle.other,
+            (Phase::Replied, Protocol::Gre | Protocol::Other) => idle.other,
             (Phase::Replied, _) => idle.udp,
             (Phase::Free | Phase::Unreplied, _) => idle.udp_one_way,
         }
