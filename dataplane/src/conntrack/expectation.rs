@@ -23,6 +23,8 @@ pub struct Pinhole {
     pub peer: Ipv4Addr,
     /// From which port; 0 for any.
     pub peer_port: u16,
+    /// GRE: the call id that packets to the peer carry, once it is known.
+    pub call: Option<u16>,
     /// The address and port that the peer was told.
     pub outside: (Ipv4Addr, u16),
     /// The inside endpoint behind it.
@@ -47,6 +49,8 @@ type Key = (Protocol, Ipv4Addr, u16, Ipv4Addr);
 pub struct Expectations {
     by_id: BTreeMap<PinholeId, Pinhole>,
     by_key: BTreeMap<Key, PinholeId>,
+    /// Of GRE, by inside address, peer and the peer's call id: the inside host may send first.
+    by_call: BTreeMap<(Ipv4Addr, Ipv4Addr, u16), PinholeId>,
     by_deadline: BTreeSet<(Timestamp, PinholeId)>,
     by_master: BTreeSet<(SessionId, PinholeId)>,
     by_subscriber: BTreeMap<Ipv4Addr, u32>,
@@ -94,10 +98,19 @@ impl Expectations {
         fits.then_some(pinhole)
     }
 
+    /// Returns the pinhole that a new packet of a call from inside fits.
+    pub fn lookup_call(&self, tuple: &Tuple) -> Option<&Pinhole> {
+        let key = (tuple.source, tuple.destination, tuple.destination_port);
+        self.by_id.get(self.by_call.get(&key)?)
+    }
+
     /// Opens a pinhole; one for the same peer and outside endpoint is returned and no longer there.
     pub fn insert(&mut self, pinhole: Pinhole) -> Option<Pinhole> {
         let replaced = self.by_key.get(&key(&pinhole)).copied().and_then(|id| self.remove(id));
         self.by_key.insert(key(&pinhole), pinhole.id);
+        if let Some(call) = pinhole.call {
+            self.by_call.insert((pinhole.inside.0, pinhole.peer, call), pinhole.id);
+        }
         self.by_deadline.insert((pinhole.deadline, pinhole.id));
         self.by_master.insert((pinhole.master, pinhole.id));
         *self.by_subscriber.entry(pinhole.inside.0).or_default() += 1;
@@ -109,6 +122,13 @@ impl Expectations {
     pub fn remove(&mut self, id: PinholeId) -> Option<Pinhole> {
         let pinhole = self.by_id.remove(&id)?;
         self.by_key.remove(&key(&pinhole));
+        if let Some(call) = pinhole.call {
+            let called = (pinhole.inside.0, pinhole.peer, call);
+            // Another one may have taken its place.
+            if self.by_call.get(&called) == Some(&id) {
+                self.by_call.remove(&called);
+            }
+        }
         self.by_deadline.remove(&(pinhole.deadline, id));
         self.by_master.remove(&(pinhole.master, id));
         if let Some(count) = self.by_subscriber.get_mut(&pinhole.inside.0) {

@@ -7,13 +7,15 @@ use crate::tuple::{Direction, Key, Protocol};
 
 pub mod expectation;
 pub mod index;
+mod progress;
 pub mod session;
 pub mod tcp;
 pub mod timer;
 pub mod waiting;
 
 use index::Index;
-pub use session::{NewSession, Progress, Session, SessionId, State};
+pub use progress::Progress;
+pub use session::{NewSession, Session, SessionId, State};
 use timer::Wheel;
 use waiting::Waiting;
 
@@ -73,6 +75,7 @@ const fn protocol_byte(protocol: Protocol) -> u64 {
         Protocol::Udp => 17,
         Protocol::IcmpEcho => 1,
         Protocol::UdpLite => 136,
+        Protocol::Gre => 47,
         // The number itself is in the place of the ports.
         Protocol::Other => 0,
     }

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use crate::addr::{Endpoint, Realm};
 use crate::alg::{
-    AlgProtocol, Arbiter, CloseReason, Decision, Ends, PinholeId, PinholeRequest, Refusal, Report, Transport,
+    AlgProtocol, Arbiter, CloseReason, Decision, Ends, PeerCall, PinholeId, PinholeRequest, Refusal, Report,
+    Transport,
 };
 use crate::config::Snapshot;
 use crate::conntrack::SessionId;
@@ -48,13 +49,18 @@ impl Decider<'_> {
         let protocol = match request.transport {
             Transport::Tcp => Protocol::Tcp,
             Transport::Udp => Protocol::Udp,
+            Transport::Gre(_) => Protocol::Gre,
+        };
+        let (peer_port, call) = match request.transport {
+            Transport::Tcp | Transport::Udp | Transport::Gre(PeerCall::Unknown) => (request.peer.port, None),
+            Transport::Gre(PeerCall::Known(call)) => (0, Some(call)),
         };
         let announced = Tuple {
             protocol,
             source: inside.0,
             source_port: inside.1,
             destination: peer,
-            destination_port: request.peer.port,
+            destination_port: peer_port,
         };
         let mapping = self.nat.obtain(&announced, self.rng).map_err(|error| match error {
             NatError::PortLimit | NatError::SubscribersFull | NatError::Full => Refusal::Limit,
@@ -66,7 +72,8 @@ impl Decider<'_> {
             alg: self.protocol,
             protocol,
             peer,
-            peer_port: request.peer.port,
+            peer_port,
+            call,
             outside,
             inside,
             mapping,
@@ -86,7 +93,7 @@ impl Decider<'_> {
             control: self.control,
             message: request.message,
             transport: protocol,
-            peer: (peer, request.peer.port),
+            peer: (peer, peer_port),
             outside,
             inside,
             lifetime: request.lifetime,

@@ -19,9 +19,10 @@ use crate::limits::{EXPIRIES_PER_CALL, Limits};
 use crate::nat::{Capacity, Mapping, Nat, Notice};
 use crate::rng::{Rng, Seed};
 use crate::time::Timestamp;
-use crate::tuple::Direction;
+use crate::tuple::{Direction, Tuple};
 
 mod batch;
+mod call;
 mod context;
 mod control;
 mod decider;
@@ -81,6 +82,8 @@ pub struct Engine {
     /// The control messages that announced sessions, while these last.
     announcements: BTreeMap<SessionId, Announcement>,
     fragments: Fragments,
+    /// PPTP's calls by their packets as they leave.
+    calls: BTreeMap<Tuple, (SessionId, Direction)>,
     rng: Rng,
     events: Events,
     interest: Interest,
@@ -120,6 +123,7 @@ impl Engine {
             leases: Leases::default(),
             controls: Controls::default(),
             announcements: BTreeMap::new(),
+            calls: BTreeMap::new(),
             fragments: Fragments::new(limits.fragmented_datagrams, hasher, &mut rng),
             rng,
             events: Events::new(limits.events),
@@ -287,6 +291,7 @@ impl Engine {
     /// The one way out for a session: its mapping, its control stream and its unused pinholes go with it.
     fn end_session(&mut self, id: SessionId, reason: CloseReason) {
         let Some(session) = self.table.remove(id) else { return };
+        self.forget_call(&session);
         self.nat.uncount_session(session.mapping(), session.originator(), remote_of(&session).0);
         self.nat.release(session.mapping());
         if let Some(slot) = session.control() {

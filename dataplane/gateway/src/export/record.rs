@@ -203,6 +203,7 @@ pub(crate) fn protocol_number(protocol: Protocol, port: u16) -> u8 {
         Protocol::Udp => 17,
         Protocol::IcmpEcho => 1,
         Protocol::UdpLite => 136,
+        Protocol::Gre => 47,
         Protocol::Other => u8::try_from(port).unwrap_or(u8::MAX),
     }
 }
