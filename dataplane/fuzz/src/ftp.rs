@@ -19,16 +19,6 @@ const CLIENT: End = (Ipv4Addr::new(10, 0, 0, 2), 40_000);
 const SERVER: End = (Ipv4Addr::new(198, 51, 100, 5), 21);
 const SYN: u8 = 2;
 const ACK: u8 = 16;
-const LIMITS: Limits = Limits {
-    sessions: 32,
-    subscribers: 4,
-    pinholes: 64,
-    pinholes_per_master: 64,
-    pinholes_per_subscriber: 64,
-    control_streams: 2,
-    events: 8,
-    transmits: 512,
-};
 /// What the client sends before the input: usual commands, so that an input need not find them.
 const COMMANDS: [&[u8]; 6] = [
     b"PORT 10,0,0,2,195,80\r\n",
@@ -82,7 +72,20 @@ impl Dialogue {
     /// The server has greeted.
     fn begun() -> Self {
         let now = Timestamp::from_nanos(5);
-        let mut engine = Engine::new(LIMITS, &[9; 32], now);
+        let limits = Limits {
+            sessions: 32,
+            subscribers: 4,
+            half_open: 8,
+            pinholes: 64,
+            pinholes_per_master: 64,
+            pinholes_per_subscriber: 64,
+            leases: 4,
+            control_streams: 2,
+            fragmented_datagrams: 3,
+            transmits: 512,
+            ..Limits::default()
+        };
+        let mut engine = Engine::new(limits, &[9; 32], now);
         let config = settings::good(&mut Input(&[3, 0]));
         engine.apply(Arc::new(Snapshot::new(config).unwrap()), now);
         let mut dialogue = Self { engine, now, outside: CLIENT, left: BTreeMap::new() };

@@ -69,6 +69,32 @@ pub(crate) fn icmp(kind: u8, code: u8, rest: u32, from: Ipv4Addr, to: Ipv4Addr, 
     ip(ICMP, from, to, &message)
 }
 
+/// A packet of a protocol that begins with ports, or with what stands in their place.
+pub(crate) fn other(protocol: u8, from: End, to: End, payload: &[u8]) -> Vec<u8> {
+    let ports = [from.1.to_be_bytes(), to.1.to_be_bytes()].concat();
+    ip(protocol, from.0, to.0, &[&ports, payload].concat())
+}
+
+/// Cuts a packet into fragments of so many bytes, a multiple of eight.
+pub(crate) fn fragments(packet: &[u8], size: usize, identification: u16) -> Vec<Vec<u8>> {
+    let header = header_length(packet).clamp(20, packet.len());
+    let pieces: Vec<&[u8]> = packet[header..].chunks(size).collect();
+    let fragment = |(number, piece): (usize, &&[u8])| {
+        let mut bytes = [&packet[..header], piece].concat();
+        let more = if number + 1 < pieces.len() { 0x2000 } else { 0 };
+        let place = u16::try_from(number * size / 8).unwrap() | more;
+        bytes[4..6].copy_from_slice(&identification.to_be_bytes());
+        bytes[6..8].copy_from_slice(&place.to_be_bytes());
+        let total = u16::try_from(bytes.len()).unwrap();
+        bytes[2..4].copy_from_slice(&total.to_be_bytes());
+        bytes[10..12].fill(0);
+        let sum = checksum(&[&bytes[..header]]);
+        bytes[10..12].copy_from_slice(&sum.to_be_bytes());
+        bytes
+    };
+    if pieces.is_empty() { vec![packet.to_vec()] } else { pieces.iter().enumerate().map(fragment).collect() }
+}
+
 /// Writes lengths and checksums, as far as the packet has room for them.
 pub(crate) fn complete(packet: &mut [u8]) {
     let header = header_length(packet);
@@ -106,6 +132,9 @@ fn transport_sum(packet: &[u8]) -> u16 {
 /// Whether the transport's checksum is right, or none.
 pub(crate) fn transport_is_right(packet: &[u8]) -> bool {
     let header = header_length(packet);
+    if header < 20 || packet.len() < header {
+        return false;
+    }
     let fragment = word(packet, 6) & 0x3fff != 0;
     match packet[9] {
         _ if fragment => true,

@@ -7,7 +7,8 @@ use std::time::Duration;
 use pinhole_dataplane::addr::Ipv4Prefix;
 use pinhole_dataplane::alg::AlgProtocol;
 use pinhole_dataplane::config::nat::{
-    Allocation, BlockSize, Dependence, Exemption, Forward, PortBlocks, SubscriberLimits, Translation,
+    Allocation, BlockSize, Dependence, Exemption, Forward, OtherProtocols, PortBlocks, SubscriberLimits,
+    Translation,
 };
 use pinhole_dataplane::config::{AlgConfig, Config, PoolAddress, PortRange, ServiceTransport};
 use pinhole_dataplane::limits::Timeouts;
@@ -53,6 +54,7 @@ pub(crate) fn good(input: &mut Input<'_>) -> Config {
             filtering: input.pick(&Dependence::ALL),
             forwards: vec![],
             exempt: vec![],
+            other_protocols: input.pick(&OtherProtocols::ALL),
             limits: limits(input),
         },
         host_addresses: vec![],

@@ -14,17 +14,10 @@ use crate::input::Input;
 use crate::packet::{self, End};
 use crate::settings::{HOSTS, REMOTES, is_inside, pool};
 
-/// Tables so small that they fill.
-const LIMITS: Limits = Limits {
-    sessions: 48,
-    subscribers: 3,
-    pinholes: 6,
-    pinholes_per_master: 3,
-    pinholes_per_subscriber: 4,
-    control_streams: 4,
-    events: 16,
-    transmits: 8,
-};
+/// Sessions, pinholes and subscribers: so few that their tables fill.
+const SESSIONS: u32 = 48;
+const PINHOLES: u32 = 6;
+const SUBSCRIBERS: u32 = 3;
 /// What an ALG may make a packet longer by.
 const ROOM: usize = 2_048;
 /// Packets of a batch.
@@ -37,6 +30,8 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     /// Whether nothing of the inside may be seen outside: everybody is translated.
     pub(crate) hides: bool,
+    /// Whether a packet with a wrong checksum has been sent, which may leave later.
+    damaged: bool,
     /// Where packets have left from, to be answered.
     left: Vec<(u8, End, End)>,
 }
@@ -44,7 +39,22 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new() -> Self {
         let now = Timestamp::from_nanos(5);
-        Self { engine: Engine::new(LIMITS, &[9; 32], now), now, hides: false, left: vec![] }
+        let limits = Limits {
+            sessions: SESSIONS,
+            subscribers: SUBSCRIBERS,
+            half_open: 12,
+            half_open_per_subscriber: 6,
+            pinholes: PINHOLES,
+            pinholes_per_master: 3,
+            pinholes_per_subscriber: 4,
+            control_streams: 4,
+            leases: 4,
+            fragmented_datagrams: 9,
+            events: 16,
+            transmits: 8,
+            ..Limits::default()
+        };
+        Self { engine: Engine::new(limits, &[9; 32], now), now, hides: false, damaged: false, left: vec![] }
     }
 
     /// Applies a configuration if it is a good one.
@@ -70,7 +80,19 @@ impl World {
                 let millis = u64::from(input.short()) * input.pick(&[1, 100, 10_000]);
                 self.advance(Duration::from_millis(millis));
             }
-            _ => self.batch(input),
+            _ if input.bool() => self.batch(input),
+            _ => self.fragments(input),
+        }
+    }
+
+    /// Sends a packet in pieces, some of which may be missing, repeated or in another order.
+    fn fragments(&mut self, input: &mut Input<'_>) {
+        let (realm, whole) = self.packet(input);
+        let size = usize::from(input.byte() % 6 + 1) * 8;
+        let pieces = packet::fragments(&whole, size, input.short());
+        for _ in 0..=input.byte() % 8 {
+            let piece = pieces[usize::from(input.byte()) % pieces.len()].clone();
+            self.send(realm, piece);
         }
     }
 
@@ -95,11 +117,13 @@ impl World {
         while self.engine.poll_event().is_some() {}
         while let Some(transmit) = self.engine.poll_transmit() {
             packet::check(&transmit.bytes);
-            assert!(packet::transport_is_right(&transmit.bytes), "{transmit:?}");
+            assert!(self.damaged || packet::transport_is_right(&transmit.bytes), "{transmit:?}");
             self.check_sides(transmit.realm, &transmit.bytes);
         }
-        assert!(self.engine.session_count() <= 48 && self.engine.pinhole_count() <= 6);
-        assert!(self.engine.subscriber_count() <= 3);
+        let most = [SESSIONS, PINHOLES, SUBSCRIBERS].map(|most| usize::try_from(most).unwrap());
+        let [sessions, pinholes, subscribers] = most;
+        assert!(self.engine.session_count() <= sessions && self.engine.pinhole_count() <= pinholes);
+        assert!(self.engine.subscriber_count() <= subscribers);
     }
 
     /// What leaves must not name an inside host outside, and does name one inside.
@@ -117,6 +141,7 @@ impl World {
     }
 
     fn send(&mut self, realm: Realm, bytes: Vec<u8>) {
+        self.damaged |= !packet::transport_is_right(&bytes);
         let (before, length) = (bytes.clone(), bytes.len());
         let mut buffer = bytes;
         buffer.resize(length + ROOM, 0);
@@ -164,6 +189,7 @@ impl World {
         }
         buffers.truncate(BATCH);
         let before = buffers.clone();
+        self.damaged |= before.iter().any(|bytes| !packet::transport_is_right(bytes));
         for buffer in &mut buffers {
             buffer.resize(buffer.len() + ROOM, 0);
         }
@@ -194,12 +220,13 @@ impl World {
             (Realm::Outside, _) => (self.remote(input), (pool(input.byte() % 4), input.pick(&PORTS))),
         };
         let length = usize::from(input.byte() % 64);
-        let mut bytes = match input.byte() % 6 {
+        let mut bytes = match input.byte() % 7 {
             0 | 1 => packet::udp(from, to, input.bytes(length)),
             2 | 3 => {
                 let numbers = (input.pick(&[999, 1_000, 5_000, 0]), input.pick(&[5_000, 1_000, 0, u32::MAX]));
                 packet::tcp(from, to, numbers, input.pick(&FLAGS), input.bytes(length))
             }
+            6 => packet::other(input.pick(&[136, 47, 50, 51, 132, 33, 89]), from, to, input.bytes(length)),
             4 => {
                 let identifier = u32::from(if realm == Realm::Inside { from.1 } else { to.1 }) << 16;
                 packet::icmp(input.pick(&[8, 0, 13]), 0, identifier, from.0, to.0, b"ping")
