@@ -12,6 +12,7 @@ use crate::conntrack::expectation::{Expectations, Pinhole};
 use crate::conntrack::{Session, SessionId, Table, TupleHasher};
 use crate::engine::control::Controls;
 use crate::engine::event::Events;
+use crate::engine::sweep::Sweep;
 use crate::fragment::Fragments;
 use crate::limits::{EXPIRIES_PER_CALL, Limits};
 use crate::nat::{Capacity, Mapping, Nat, Notice};
@@ -34,6 +35,7 @@ mod packet;
 mod process;
 mod rewrite;
 mod stats;
+mod sweep;
 
 pub use batch::BATCH;
 pub use drop_reason::DropReason;
@@ -72,6 +74,7 @@ pub struct Engine {
     /// The control messages that announced sessions, while these last.
     announcements: BTreeMap<SessionId, Announcement>,
     fragments: Fragments,
+    sweep: Sweep,
     rng: Rng,
     events: Events,
     transmits: VecDeque<Transmit>,
@@ -105,6 +108,7 @@ impl Engine {
             controls: Controls::default(),
             announcements: BTreeMap::new(),
             fragments: Fragments::new(limits.fragmented_datagrams, hasher, &mut rng),
+            sweep: Sweep::new(limits.sessions),
             rng,
             events: Events::new(limits.events),
             transmits: VecDeque::new(),
@@ -113,36 +117,14 @@ impl Engine {
         }
     }
 
-    /// Changes the configuration, whole. Sessions that it still allows go on untouched, others end with an event;
-    /// control sessions whose ALG is off now are no longer read, and their unused pinholes close.
+    /// Changes the configuration, whole, from the next packet on. Sessions that it still allows go on untouched, others end
+    /// with an event: at their next packet, which does not pass, or before, in [`Self::handle_timeout`]. Control sessions
+    /// whose ALG is off now are no longer read, and their unused pinholes close. Takes no time by the number of sessions.
     pub fn apply(&mut self, snapshot: Arc<Snapshot>, now: Timestamp) {
         self.nat.set_time(now);
-        let gone: Vec<SessionId> = self
-            .table
-            .iter()
-            .filter(|(_, session)| !self.nat.allows(&snapshot, session.mapping(), remote_of(session)))
-            .map(|(id, _)| id)
-            .collect();
-        for id in gone {
-            if let Some(session) = self.table.session(id) {
-                let session = session.tuple(Direction::Original);
-                self.events.push(Event::SessionEnded { session, reason: EndReason::Policy });
-            }
-            self.end_session(id, CloseReason::Policy);
-        }
-        let disallowed = |pinhole: &&Pinhole| {
-            !self.nat.allows(&snapshot, pinhole.mapping, (pinhole.peer, pinhole.peer_port))
-        };
-        let closed: Vec<_> = self.expectations.iter().filter(disallowed).map(|pinhole| pinhole.id).collect();
-        for id in closed {
-            self.close_pinhole(id, CloseReason::Policy);
-        }
         self.nat.configure(&snapshot);
-        for (_, session) in self.table.iter().filter(|(_, session)| session.originator() == Realm::Inside) {
-            self.nat.recount_sent(session.mapping(), remote_of(session).0);
-        }
-        self.snapshot = Some(Arc::clone(&snapshot));
-        self.disable_controls(&snapshot, now);
+        self.snapshot = Some(snapshot);
+        self.start_sweep(now);
         self.tell();
     }
 
@@ -165,6 +147,7 @@ impl Engine {
     /// has passed, call again between packets.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.nat.set_time(now);
+        self.continue_sweep();
         self.expire(now);
         self.tell();
     }
@@ -196,6 +179,7 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let sweep = (!self.table.is_empty()).then_some(self.next_sweep);
         let deadlines = [
+            self.sweep.since(),
             sweep,
             self.expectations.next_deadline(),
             self.controls.next_deadline(),
@@ -268,7 +252,8 @@ impl Engine {
     /// The one way out for a session: its mapping, its control stream and its unused pinholes go with it.
     fn end_session(&mut self, id: SessionId, reason: CloseReason) {
         let Some(session) = self.table.remove(id) else { return };
-        self.nat.uncount_session(session.mapping(), session.originator(), remote_of(&session).0);
+        self.leave_sweep(id, &session);
+        self.nat.uncount_session(session.mapping());
         self.nat.release(session.mapping());
         if let Some(slot) = session.control() {
             self.controls.remove(slot);

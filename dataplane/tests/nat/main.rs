@@ -1,12 +1,12 @@
 //! What RFCs require of translation, a test for each requirement.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
+mod changes;
 mod connection;
 mod flood;
 mod forwards;
 mod modes;
 #[path = "../engine/network.rs"]
-#[expect(dead_code, reason = "not all of what the engine's tests need is needed here")]
 mod network;
 #[path = "../engine/packets.rs"]
 #[expect(dead_code, reason = "not all of what the engine's tests need is needed here")]
