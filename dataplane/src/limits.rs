@@ -9,7 +9,7 @@ pub const MAX_PACKET: usize = 65_535;
 /// Lowest port that a subscriber's announced session may use (RFC 2577, section 3).
 pub const FIRST_UNPRIVILEGED_PORT: u16 = 1_024;
 /// Most entries one timer call expires, so that no packet waits long for it.
-pub const EXPIRIES_PER_CALL: usize = 256;
+pub const EXPIRIES_PER_CALL: usize = 64;
 /// Most sessions and pinholes that one timer call holds against a new configuration.
 pub const JUDGED_PER_CALL: usize = 128;
 /// Most places for 64 sessions each that one timer call looks through for them.
