@@ -7,13 +7,15 @@ use crate::tuple::{Direction, Key, Protocol};
 
 pub mod expectation;
 pub mod index;
+mod progress;
 pub mod session;
 pub mod tcp;
 pub mod timer;
 pub mod waiting;
 
 use index::Index;
-pub use session::{NewSession, Progress, Session, SessionId, State};
+pub use progress::Progress;
+pub use session::{NewSession, Session, SessionId, State};
 use timer::Wheel;
 use waiting::Waiting;
 
