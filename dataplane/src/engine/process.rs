@@ -101,6 +101,11 @@ impl Engine {
             }
         };
         let session = checked(&mut self.table, context, id, direction)?;
+        if info.has(tcp::SYN)
+            && let Some(most) = context.snapshot.translation().tcp_mss
+        {
+            emit::clamp_mss(packet, context.parsed.transport_at(), most);
+        }
         if let Some(slot) = session.control() {
             return self.control_packet(context, packet, id, direction, slot, info);
         }

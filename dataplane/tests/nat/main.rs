@@ -6,6 +6,7 @@ mod connection;
 mod flood;
 mod forwards;
 mod modes;
+mod mss;
 #[path = "../engine/network.rs"]
 mod network;
 #[path = "../engine/packets.rs"]
