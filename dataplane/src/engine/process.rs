@@ -79,7 +79,7 @@ impl Engine {
     ) -> Result<Verdict, DropReason> {
         let shift = info.has(tcp::SYN).then(|| window_shift(packet, context.parsed)).flatten();
         let opens = info.has(tcp::SYN) && !info.has(tcp::ACK_FLAG);
-        let mut found = self.table.find(&context.parsed.key);
+        let mut found = self.find_allowed(context.snapshot, &context.parsed.key);
         let mut held = MappingId::NONE;
         if let Some((id, direction)) = found
             && opens
@@ -102,6 +102,11 @@ impl Engine {
             }
         };
         let session = checked(&mut self.table, context, id, direction)?;
+        if info.has(tcp::SYN)
+            && let Some(most) = context.snapshot.translation().tcp_mss
+        {
+            emit::clamp_mss(packet, context.parsed.transport_at(), most);
+        }
         if let Some(slot) = session.control() {
             return self.control_packet(context, packet, id, direction, slot, info);
         }
@@ -170,7 +175,7 @@ impl Engine {
         packet: &mut Packet<'_>,
     ) -> Result<Verdict, DropReason> {
         let answers = context.parsed.body == Body::EchoReply;
-        let (id, direction) = match self.table.find(&context.parsed.key) {
+        let (id, direction) = match self.find_allowed(context.snapshot, &context.parsed.key) {
             Some(found) => found,
             None => {
                 let opening = if answers { Opening::Never } else { Opening::Query };
@@ -221,11 +226,17 @@ impl Engine {
         }
         let idle = context.snapshot.idle();
         let mut inserted = self.table.insert(&new, context.tick, idle);
-        if inserted == Err(InsertError::Full) && self.make_room(context.tick, idle) {
+        let made_way = match inserted {
+            Ok(_) => false,
+            Err(InsertError::Full) => self.make_room(context.tick, idle),
+            Err(InsertError::Taken) => self.judge_rivals(context.snapshot, [new.original, new.reply]),
+        };
+        if made_way {
             inserted = self.table.insert(&new, context.tick, idle);
         }
         match inserted {
             Ok(id) => {
+                self.enter_sweep(id);
                 self.wait_for_answer(id, new.original.protocol, mapping);
                 let remote = match new.originator {
                     Realm::Inside => original.destination,
@@ -254,7 +265,7 @@ impl Engine {
         packet: &mut Packet<'_>,
         quoted: &Quoted,
     ) -> Result<Verdict, DropReason> {
-        let (quoted, found) = self.find_quoted(*quoted);
+        let (quoted, found) = self.find_quoted(context.snapshot, *quoted);
         let Some((id, direction)) = found else {
             if context.snapshot.is_host(context.parsed.tuple().destination) {
                 return Ok(Verdict::DeliverIfListening);
