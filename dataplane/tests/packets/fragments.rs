@@ -141,6 +141,23 @@ fn rfc4787_req_14a_waiting_fragments_are_bounded_and_those_in_order_pass_all_the
 }
 
 #[test]
+fn those_whose_first_one_has_come_make_room_for_others_that_wait() {
+    let mut network = Network::small();
+    let outside = open(&mut network);
+    let parts = |number: u16| three(&numbered(datagram(SERVER_END, outside, 400), number));
+    for round in 0..2 {
+        for number in 0..64 {
+            held(&mut network, OUTSIDE, &parts(round * 64 + number)[1]);
+        }
+        assert_eq!(network.refused(OUTSIDE, &parts(9_999)[1]), DropReason::FragmentsFull);
+        for number in 0..64 {
+            assert_eq!(network.carried(OUTSIDE, &parts(round * 64 + number)[..1]).len(), 2);
+        }
+    }
+    assert_eq!(network.engine.fragmented_count(), 128);
+}
+
+#[test]
 fn rfc1858_section_3_a_first_fragment_without_the_whole_header_is_dropped_with_the_rest() {
     let mut network = Network::small();
     let segment = cuttable(tcp(CLIENT_END, (SERVER, 80), 1, 0, 2, b"some bytes of payload"));
@@ -308,6 +325,19 @@ fn rfc4787_req_9_between_inside_hosts_fragments_turn_back() {
         let seen = read(&whole[0]);
         assert_eq!((seen.from.0, seen.to, seen.payload.len()), (POOL, (host(3), 7_000), 400));
         assert_eq!(network.engine.fragmented_count(), 0);
+    }
+}
+
+#[test]
+fn nobody_outside_sends_fragments_in_the_name_of_an_inside_host() {
+    let nat = Translation { filtering: Dependence::Independent, ..Translation::default() };
+    let mut network = network(nat);
+    let peer = network.outbound(&udp((host(3), 7_000), SERVER_END, b"")).from;
+    let (verdict, packet) = network.process(INSIDE, &udp(CLIENT_END, peer, b""));
+    assert_eq!(verdict, Verdict::Hairpin);
+    let forged = three(&datagram(read(&packet).from, peer, 400));
+    for fragment in &forged {
+        assert_eq!(network.refused(OUTSIDE, fragment), DropReason::SpoofedSource);
     }
 }
 
