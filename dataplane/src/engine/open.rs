@@ -129,8 +129,8 @@ impl Engine {
         if let Some(inside) = snapshot.forward_to(tuple.protocol, outside) {
             return self.nat.obtain_fixed(tuple.protocol, inside, outside).map(Some).map_err(refusal);
         }
-        // An identifier, or no port at all, means a host only where it has an address of its own.
-        if matches!(tuple.protocol, Protocol::IcmpEcho | Protocol::Gre | Protocol::Other)
+        // An identifier means a host only where it has an address of its own.
+        if tuple.protocol == Protocol::IcmpEcho
             && snapshot.translation().allocation.mode() == Mode::PortTranslation
         {
             return Ok(None);

@@ -357,12 +357,17 @@ fn note_tcp(
 pub(super) fn count(session: &mut Session, arrival: &Arrival<'_>, direction: Direction) {
     let first_answer = session.count(direction) == 1 && direction == Direction::Reply;
     let from_inside = arrival.realm == Realm::Inside;
-    let answers_count = match session.protocol() {
+    if from_inside || first_answer || answers_count(session.protocol()) {
+        session.refresh(arrival.tick, arrival.snapshot.idle());
+    }
+}
+
+/// Whether packets from outside keep a session alive.
+#[inline(always)]
+const fn answers_count(protocol: Protocol) -> bool {
+    match protocol {
         Protocol::Tcp | Protocol::IcmpEcho => true,
         Protocol::Udp | Protocol::UdpLite | Protocol::Gre | Protocol::Other => false,
-    };
-    if from_inside || answers_count || first_answer {
-        session.refresh(arrival.tick, arrival.snapshot.idle());
     }
 }
 
