@@ -1,6 +1,6 @@
 //! What the engine decides for an ALG.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::addr::{Endpoint, Realm};
 use crate::alg::{
@@ -13,10 +13,10 @@ use crate::engine::event::{Event, Events};
 use crate::engine::{Stats, closed_event};
 use crate::firewall;
 use crate::limits::Limits;
-use crate::nat::{Nat, NatError};
+use crate::nat::{MappingId, Nat, NatError};
 use crate::rng::Rng;
 use crate::time::Timestamp;
-use crate::tuple::{Protocol, Tuple};
+use crate::tuple::{Flow, Protocol, Tuple};
 
 /// Decides for one control session.
 pub(super) struct Decider<'a> {
@@ -30,17 +30,17 @@ pub(super) struct Decider<'a> {
     pub(super) ends: Ends,
     pub(super) protocol: AlgProtocol,
     pub(super) master: SessionId,
-    pub(super) control: Tuple,
+    pub(super) control: Flow,
     pub(super) now: Timestamp,
 }
 
 impl Decider<'_> {
     fn open(&mut self, request: &PinholeRequest) -> Result<Decision, Refusal> {
-        let inside = firewall::check_announced(self.snapshot, &self.ends, request)?;
-        let IpAddr::V4(peer) = request.peer.address else { return Err(Refusal::UnusableAddress) };
+        firewall::check_announced(self.snapshot, &self.ends, request)?;
+        let (inside, peer) = (request.named, request.peer);
         let of_master = self.expectations.of_master(self.master).count();
         let full = u64::try_from(of_master).unwrap_or(u64::MAX) >= u64::from(self.limits.pinholes_per_master)
-            || self.expectations.of_subscriber(inside.0) >= self.limits.pinholes_per_subscriber
+            || self.expectations.of_subscriber(inside.address) >= self.limits.pinholes_per_subscriber
             || self.expectations.len() >= usize::try_from(self.limits.pinholes).unwrap_or(0);
         if full {
             return Err(Refusal::Limit);
@@ -49,24 +49,21 @@ impl Decider<'_> {
             Transport::Tcp => Protocol::Tcp,
             Transport::Udp => Protocol::Udp,
         };
-        let announced = Tuple {
-            protocol,
-            source: inside.0,
-            source_port: inside.1,
-            destination: peer,
-            destination_port: request.peer.port,
+        let (mapping, outside) = match (inside.address, peer.address) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                self.map(protocol, (own, inside.port), (other, peer.port))?
+            }
+            // Addresses of IPv6 are the same on both sides.
+            (IpAddr::V6(_), IpAddr::V6(_)) => (MappingId::NONE, inside),
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => {
+                return Err(Refusal::UnusableAddress);
+            }
         };
-        let mapping = self.nat.obtain(&announced, self.rng).map_err(|error| match error {
-            NatError::PortLimit | NatError::SubscribersFull | NatError::Full => Refusal::Limit,
-            NatError::NoPort | NatError::NoPool | NatError::Refused(_) => Refusal::NoPort,
-        })?;
-        let outside = self.nat.mapping(mapping).map(|mapping| mapping.outside).ok_or(Refusal::NoPort)?;
         let pinhole = Pinhole {
             id: self.expectations.next_id(),
             alg: self.protocol,
             protocol,
             peer,
-            peer_port: request.peer.port,
             outside,
             inside,
             mapping,
@@ -85,13 +82,34 @@ impl Decider<'_> {
             protocol: self.protocol,
             control: self.control,
             message: request.message,
-            peer: (peer, request.peer.port),
+            peer,
             outside,
             inside,
             lifetime: request.lifetime,
         });
-        let visible = Endpoint::new(IpAddr::V4(outside.0), outside.1);
-        Ok(Decision::Admitted { id: pinhole.id, visible })
+        Ok(Decision::Admitted { id: pinhole.id, visible: outside })
+    }
+
+    /// Takes a mapping for an announced endpoint; returns it with what stands for the endpoint outside.
+    fn map(
+        &mut self,
+        protocol: Protocol,
+        inside: (Ipv4Addr, u16),
+        peer: (Ipv4Addr, u16),
+    ) -> Result<(MappingId, Endpoint), Refusal> {
+        let announced = Tuple {
+            protocol,
+            source: inside.0,
+            source_port: inside.1,
+            destination: peer.0,
+            destination_port: peer.1,
+        };
+        let mapping = self.nat.obtain(&announced, self.rng).map_err(|error| match error {
+            NatError::PortLimit | NatError::SubscribersFull | NatError::Full => Refusal::Limit,
+            NatError::NoPort | NatError::NoPool | NatError::Refused(_) => Refusal::NoPort,
+        })?;
+        let outside = self.nat.mapping(mapping).map(|mapping| mapping.outside).ok_or(Refusal::NoPort)?;
+        Ok((mapping, outside.into()))
     }
 }
 

@@ -1,12 +1,12 @@
 //! What the engine tells its caller about, beside verdicts.
 
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use crate::addr::Endpoint;
 use crate::alg::{AlgProtocol, CloseReason, OpaqueReason, PinholeId, Refusal};
 use crate::nat::PortBlock;
-use crate::tuple::Tuple;
+use crate::tuple::Flow;
 
 /// Something that happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -16,7 +16,7 @@ pub enum Event {
         /// The ALG.
         protocol: AlgProtocol,
         /// The control session as its originator sees it.
-        control: Tuple,
+        control: Flow,
         /// The message's name.
         message: &'static str,
         /// The message as sent, without its line end.
@@ -29,7 +29,7 @@ pub enum Event {
         /// The ALG.
         protocol: AlgProtocol,
         /// The control session as its originator sees it.
-        control: Tuple,
+        control: Flow,
         /// The message's name.
         message: &'static str,
         /// Why.
@@ -40,7 +40,7 @@ pub enum Event {
         /// The ALG.
         protocol: AlgProtocol,
         /// The control session as its originator sees it.
-        control: Tuple,
+        control: Flow,
         /// Why.
         reason: OpaqueReason,
     },
@@ -51,15 +51,15 @@ pub enum Event {
         /// The ALG.
         protocol: AlgProtocol,
         /// The control session as its originator sees it.
-        control: Tuple,
+        control: Flow,
         /// The message that opened it.
         message: &'static str,
         /// Who is admitted, port 0 for any.
-        peer: (Ipv4Addr, u16),
+        peer: Endpoint,
         /// What the peer was told.
-        outside: (Ipv4Addr, u16),
+        outside: Endpoint,
         /// The inside endpoint.
-        inside: (Ipv4Addr, u16),
+        inside: Endpoint,
         /// How long it waits.
         lifetime: Duration,
     },
@@ -70,9 +70,9 @@ pub enum Event {
         /// The ALG.
         protocol: AlgProtocol,
         /// What the peer was told.
-        outside: (Ipv4Addr, u16),
+        outside: Endpoint,
         /// The inside endpoint.
-        inside: (Ipv4Addr, u16),
+        inside: Endpoint,
         /// Why.
         reason: CloseReason,
     },
@@ -83,7 +83,7 @@ pub enum Event {
     /// A session was ended before its time.
     SessionEnded {
         /// The session as its originator sees it.
-        session: Tuple,
+        session: Flow,
         /// Why.
         reason: EndReason,
     },

@@ -1,7 +1,7 @@
 //! The engine: packet and time in, verdict and rewritten packet out.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +9,10 @@ use crate::addr::Realm;
 use crate::alg::CloseReason;
 use crate::config::Snapshot;
 use crate::conntrack::expectation::{Expectations, Pinhole};
-use crate::conntrack::{Session, SessionId, Table, TupleHasher};
+use crate::conntrack::{Family, Session, SessionId, Table, TupleHasher};
 use crate::engine::control::Controls;
 use crate::engine::event::Events;
+use crate::engine::ipv6::Ipv6State;
 use crate::fragment::Fragments;
 use crate::limits::{EXPIRIES_PER_CALL, Limits};
 use crate::nat::{Capacity, Mapping, Nat, Notice};
@@ -28,6 +29,7 @@ mod event;
 mod evict;
 mod fragments;
 mod hairpin;
+mod ipv6;
 mod live;
 mod open;
 mod packet;
@@ -67,6 +69,8 @@ pub struct Engine {
     snapshot: Option<Arc<Snapshot>>,
     table: Table,
     nat: Nat,
+    ipv6: Option<Box<Ipv6State>>,
+    hasher: TupleHasher,
     expectations: Expectations,
     controls: Controls,
     /// The control messages that announced sessions, while these last.
@@ -91,7 +95,7 @@ impl Engine {
         Self {
             limits,
             snapshot: None,
-            table: Table::new(limits.sessions, limits.subscribers, hasher, now),
+            table: Table::new(limits.sessions, limits.subscribers.saturating_mul(2), hasher, now),
             nat: Nat::new(
                 Capacity {
                     // One more, which a new session has before an old one makes room for it.
@@ -101,6 +105,8 @@ impl Engine {
                 },
                 hasher,
             ),
+            ipv6: None,
+            hasher,
             expectations: Expectations::default(),
             controls: Controls::default(),
             announcements: BTreeMap::new(),
@@ -120,30 +126,48 @@ impl Engine {
         let gone: Vec<SessionId> = self
             .table
             .iter()
-            .filter(|(_, session)| !self.nat.allows(&snapshot, session.mapping(), remote_of(session)))
+            .filter(|(id, session)| !self.allows(&snapshot, *id, session))
             .map(|(id, _)| id)
             .collect();
         for id in gone {
-            if let Some(session) = self.table.session(id) {
-                let session = session.tuple(Direction::Original);
+            if let Some(session) = self.table.arriving(id, Direction::Original) {
                 self.events.push(Event::SessionEnded { session, reason: EndReason::Policy });
             }
             self.end_session(id, CloseReason::Policy);
         }
-        let disallowed = |pinhole: &&Pinhole| {
-            !self.nat.allows(&snapshot, pinhole.mapping, (pinhole.peer, pinhole.peer_port))
-        };
+        let disallowed = |pinhole: &&Pinhole| !self.allows_pinhole(&snapshot, pinhole);
         let closed: Vec<_> = self.expectations.iter().filter(disallowed).map(|pinhole| pinhole.id).collect();
         for id in closed {
             self.close_pinhole(id, CloseReason::Policy);
         }
         self.nat.configure(&snapshot);
         for (_, session) in self.table.iter().filter(|(_, session)| session.originator() == Realm::Inside) {
-            self.nat.recount_sent(session.mapping(), remote_of(session).0);
+            if session.family() == Family::V4 {
+                self.nat.recount_sent(session.mapping(), remote_of(session).0);
+            }
         }
+        self.configure_ipv6(&snapshot);
         self.snapshot = Some(Arc::clone(&snapshot));
         self.disable_controls(&snapshot, now);
         self.tell();
+    }
+
+    /// Whether a configuration would let a session be.
+    fn allows(&self, snapshot: &Snapshot, id: SessionId, session: &Session) -> bool {
+        match session.family() {
+            Family::V4 => self.nat.allows(snapshot, session.mapping(), remote_of(session)),
+            Family::V6 => self.allows_ipv6(snapshot, id, session),
+        }
+    }
+
+    fn allows_pinhole(&self, snapshot: &Snapshot, pinhole: &Pinhole) -> bool {
+        match (pinhole.inside.address, pinhole.peer.address) {
+            (IpAddr::V6(inside), _) => snapshot.ipv6().is_some_and(|rules| rules.is_subscriber(inside)),
+            (IpAddr::V4(_), IpAddr::V4(peer)) => {
+                self.nat.allows(snapshot, pinhole.mapping, (peer, pinhole.peer.port))
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) => false,
+        }
     }
 
     /// Passes on what the translation has to tell.
@@ -179,6 +203,7 @@ impl Engine {
             self.close_pinhole(id, CloseReason::Expired);
             budget -= 1;
         }
+        self.refuse_waiting(now, &mut budget);
         self.handle_control_timeouts(now, &mut budget);
         self.expire_fragments(now, &mut budget);
         if now < self.next_sweep {
@@ -201,6 +226,7 @@ impl Engine {
             self.controls.next_deadline(),
             self.nat.next_deadline(),
             self.fragments.next_deadline(),
+            self.ipv6.as_ref().and_then(|state| state.refusals.next_deadline()),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -245,9 +271,10 @@ impl Engine {
         self.fragments.len()
     }
 
-    /// Returns the number of inside hosts that have mappings or blocks of ports.
+    /// Returns the number of inside hosts that have mappings or blocks of ports, and of /64s that have sessions.
     pub fn subscriber_count(&self) -> usize {
-        self.nat.subscriber_count()
+        let sites = self.ipv6.as_ref().map_or(0, |state| state.site_count());
+        self.nat.subscriber_count().saturating_add(sites)
     }
 
     /// Visits every session.
@@ -267,9 +294,15 @@ impl Engine {
 
     /// The one way out for a session: its mapping, its control stream and its unused pinholes go with it.
     fn end_session(&mut self, id: SessionId, reason: CloseReason) {
+        let ipv6 = self.table.ipv6_key(id).copied();
         let Some(session) = self.table.remove(id) else { return };
-        self.nat.uncount_session(session.mapping(), session.originator(), remote_of(&session).0);
-        self.nat.release(session.mapping());
+        match ipv6 {
+            Some(key) => self.uncount_ipv6(&key, session.originator()),
+            None => {
+                self.nat.uncount_session(session.mapping(), session.originator(), remote_of(&session).0);
+                self.nat.release(session.mapping());
+            }
+        }
         if let Some(slot) = session.control() {
             self.controls.remove(slot);
         }

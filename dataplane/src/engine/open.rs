@@ -7,13 +7,13 @@ use crate::alg::{AlgProtocol, CloseReason, Transport};
 use crate::config::nat::Mode;
 use crate::config::{Snapshot, Untranslatable};
 use crate::conntrack::tcp::Tcp;
-use crate::conntrack::{Session, SessionId, State};
+use crate::conntrack::{Session, SessionId, State, Table};
 use crate::engine::context::{Context, Way};
 use crate::engine::process::Opening;
 use crate::engine::{Announcement, DropReason, Engine, closed_event};
 use crate::firewall;
 use crate::nat::{MappingId, NatError, SubscriberLimit};
-use crate::tuple::{Direction, Protocol, Tuple};
+use crate::tuple::{Direction, Flow, Protocol, Tuple};
 
 impl Engine {
     /// Opens the session of a first packet; `None` leaves the packet to the host.
@@ -90,7 +90,7 @@ impl Engine {
             firewall::check_addresses(context.snapshot, context.realm, tuple.source, tuple.destination)?;
         }
         if let Some(state) = first_state(opening) {
-            if let Some(pinhole) = self.expectations.lookup(tuple).copied() {
+            if let Some(pinhole) = self.expectations.lookup(&Flow::from(*tuple)).copied() {
                 // The session holds the mapping on its own, so that a failure leaves the pinhole as it was.
                 self.nat.hold(pinhole.mapping);
                 let id = self.open_inwards(context, tuple, state, pinhole.mapping, Some(pinhole.master))?;
@@ -177,16 +177,17 @@ impl Engine {
     }
 
     /// Has an ALG follow a new session, if one listens on its ports and there is room.
-    fn attach_control(&mut self, snapshot: &Snapshot, id: SessionId) {
-        let Some(session) = self.table.session_mut(id) else { return };
-        if session.protocol() != Protocol::Tcp {
+    pub(super) fn attach_control(&mut self, snapshot: &Snapshot, id: SessionId) {
+        if self.table.session(id).and_then(Session::tcp).is_none() {
             return;
         }
-        let (source_port, destination_port) = alg_ports(session);
+        let Some((source_port, destination_port)) = alg_ports(&self.table, id) else { return };
         match snapshot.alg_for(Transport::Tcp, source_port, destination_port) {
             Some(protocol @ AlgProtocol::Ftp) => {
-                let slot = self.controls.insert(protocol, id, session, self.limits.control_streams);
-                session.set_control(slot);
+                let slot = self.controls.insert(protocol, id, &self.table, self.limits.control_streams);
+                if let Some(session) = self.table.session_mut(id) {
+                    session.set_control(slot);
+                }
             }
             // These have no stream helper yet: their sessions are translated like any other.
             Some(AlgProtocol::IkeEsp | AlgProtocol::Pptp | AlgProtocol::Sip | AlgProtocol::Tftp) | None => {}
@@ -195,12 +196,13 @@ impl Engine {
 }
 
 /// Returns the ports that decide about a session's ALG: those of its two hosts, whatever stands for them.
-pub(super) const fn alg_ports(session: &Session) -> (u16, u16) {
-    let original = session.tuple(Direction::Original);
-    match session.originator() {
-        Realm::Inside => (original.source_port, original.destination_port),
-        Realm::Outside => (original.source_port, session.tuple(Direction::Reply).source_port),
-    }
+pub(super) fn alg_ports(table: &Table, id: SessionId) -> Option<(u16, u16)> {
+    let original = table.arriving(id, Direction::Original)?;
+    let destination = match table.session(id)?.originator() {
+        Realm::Inside => original.destination,
+        Realm::Outside => table.arriving(id, Direction::Reply)?.source,
+    };
+    Some((original.source.port, destination.port))
 }
 
 const fn refusal(error: NatError) -> DropReason {
@@ -214,7 +216,7 @@ const fn refusal(error: NatError) -> DropReason {
     }
 }
 
-fn first_state(opening: Opening) -> Option<State> {
+pub(super) fn first_state(opening: Opening) -> Option<State> {
     match opening {
         Opening::Tcp(info, shift) => Some(State::Tcp(Tcp::new(info, shift))),
         Opening::Query => Some(State::Query { replied: false }),

@@ -38,7 +38,8 @@ fn evicted(network: &mut Network) -> Vec<Address> {
     let mut evicted = Vec::new();
     while let Some(event) = network.engine.poll_event() {
         let Event::SessionEnded { session, reason: EndReason::Evicted } = event else { panic!("{event:?}") };
-        evicted.push((session.source, session.source_port));
+        let std::net::IpAddr::V4(address) = session.source.address else { panic!("{session}") };
+        evicted.push((address, session.source.port));
     }
     evicted
 }

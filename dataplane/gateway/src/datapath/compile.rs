@@ -43,6 +43,7 @@ pub(crate) fn snapshot(config: &Config, facts: &HostFacts) -> Result<Snapshot, C
         inside_prefixes: config.inside_prefixes.clone(),
         pool,
         nat: config.translation.clone(),
+        ipv6: None,
         host_addresses: facts.addresses.own.iter().copied().collect(),
         algs: config.algs.iter().map(AlgConfig::from).collect(),
         timeouts: Timeouts::default(),

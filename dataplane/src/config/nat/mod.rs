@@ -13,6 +13,7 @@ use crate::addr::{AddressRange, Ipv4Prefix};
 pub use self::check::{check, parse_address, parse_prefix};
 pub use self::error::{NatError, NatList, NatProblem};
 pub(crate) use self::forward::forward_problems;
+pub(crate) use self::translation::named;
 pub use self::translation::{
     Allocation, BlockSize, Dependence, Exemption, Forward, Mode, OtherProtocols, PortBlocks,
     SubscriberLimits, Translation, TranslationNumber, UnknownWord,
