@@ -61,8 +61,11 @@ pub fn policy_of(appliance: &Appliance, inputs: &Inputs) -> Result<Option<Object
 pub fn compile(appliance: &Appliance, inputs: &Inputs) -> Result<Compiled, CompileError> {
     let settings = appliance.nat.as_ref().ok_or(CompileError::NatUnset)?;
     let policy = resolve::policy_of(appliance, inputs)?;
-    let config =
-        v1::GatewayConfig { nat: Some(nat::compile(settings)), algs: alg::compile(policy.as_ref(), inputs)? };
+    let config = v1::GatewayConfig {
+        nat: Some(nat::compile(settings)),
+        algs: alg::compile(policy.as_ref(), inputs)?,
+        ipv6: None,
+    };
     let (bytes, hash) = hash::encode(&config);
     Ok(Compiled { config, bytes, hash })
 }

@@ -1,17 +1,20 @@
 //! What the configuration says about IPv6: who is inside, and who may come in.
 
+mod check;
+
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
+use self::check::Place;
+pub use self::check::{Ipv6Draft, Ipv6Error, Ipv6Problem, check, parse_address};
 use super::nat::UnknownWord;
 use super::{Config, ConfigError, PortRange, ServiceTransport, error};
 use crate::addr::Ipv6Prefix;
-use crate::limits::{MAX_IPV6_OPENINGS, MAX_IPV6_PREFIXES};
 use crate::wire;
 
 /// The firewall for IPv6 (RFC 6092): nothing is translated.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Ipv6Config {
+pub struct Ipv6Settings {
     /// Prefixes of the subscribers; never empty, disjoint.
     pub inside_prefixes: Vec<Ipv6Prefix>,
     /// What decides whether a packet from outside may come in that belongs to no session.
@@ -20,6 +23,13 @@ pub struct Ipv6Config {
     pub ipsec: bool,
     /// What else may come in unasked.
     pub openings: Vec<Ipv6Opening>,
+}
+
+/// The settings, and what the host is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ipv6Config {
+    /// The settings.
+    pub settings: Ipv6Settings,
     /// Addresses of the gateway's host.
     pub host_addresses: Vec<Ipv6Addr>,
 }
@@ -99,11 +109,11 @@ pub struct Ipv6Rules {
 impl Ipv6Rules {
     pub(super) fn new(config: &Ipv6Config) -> Self {
         let mut rules = Self {
-            inside: config.inside_prefixes.clone(),
+            inside: config.settings.inside_prefixes.clone(),
             host: config.host_addresses.clone(),
-            openings: config.openings.clone(),
-            filtering: config.filtering,
-            ipsec: config.ipsec,
+            openings: config.settings.openings.clone(),
+            filtering: config.settings.filtering,
+            ipsec: config.settings.ipsec,
         };
         rules.inside.sort_unstable();
         rules.host.sort_unstable();
@@ -153,17 +163,16 @@ impl Ipv6Rules {
 }
 
 /// Checks what a configuration says about IPv6.
-pub(super) fn check(config: &Config, errors: &mut Vec<ConfigError>) {
+pub(super) fn check_config(config: &Config, errors: &mut Vec<ConfigError>) {
     let Some(ipv6) = &config.ipv6 else { return };
-    check_prefixes(&ipv6.inside_prefixes, errors);
-    if ipv6.openings.len() > MAX_IPV6_OPENINGS {
-        errors.push(error("ipv6.openings", format!("has more than {MAX_IPV6_OPENINGS} entries")));
-    }
-    for (index, opening) in ipv6.openings.iter().enumerate() {
-        if !ipv6.inside_prefixes.iter().any(|prefix| prefix.contains(opening.inside)) {
-            let detail = format!("{} lies in no inside prefix", opening.inside);
-            errors.push(error(format!("ipv6.openings[{index}]"), detail));
-        }
+    for (place, problem) in ipv6.settings.problems() {
+        let field = match place {
+            Place::Prefixes => "ipv6.inside_prefixes".to_owned(),
+            Place::Prefix(index) => format!("ipv6.inside_prefixes[{index}]"),
+            Place::Openings => "ipv6.openings".to_owned(),
+            Place::Opening(index) => format!("ipv6.openings[{index}]"),
+        };
+        errors.push(error(field, problem.to_string()));
     }
     if config.mtu < MIN_MTU {
         errors.push(error("mtu", format!("is below {MIN_MTU}, the least of IPv6")));
@@ -172,30 +181,6 @@ pub(super) fn check(config: &Config, errors: &mut Vec<ConfigError>) {
 
 /// Lowest MTU of IPv6 (RFC 8200, section 5).
 const MIN_MTU: u16 = 1_280;
-
-fn check_prefixes(prefixes: &[Ipv6Prefix], errors: &mut Vec<ConfigError>) {
-    const FIELD: &str = "ipv6.inside_prefixes";
-    if prefixes.is_empty() {
-        errors.push(error(FIELD, "is empty"));
-    }
-    if prefixes.len() > MAX_IPV6_PREFIXES {
-        errors.push(error(FIELD, format!("has more than {MAX_IPV6_PREFIXES} entries")));
-    }
-    for (index, prefix) in prefixes.iter().enumerate() {
-        if let Some(held) = unusable(*prefix) {
-            errors.push(error(format!("{FIELD}[{index}]"), format!("{prefix} holds {held}")));
-        }
-    }
-    let mut sorted: Vec<_> = prefixes.iter().copied().enumerate().collect();
-    sorted.sort_by_key(|(_, prefix)| *prefix);
-    for pair in sorted.windows(2) {
-        if let &[(_, earlier), (index, later)] = pair
-            && earlier.overlaps(later)
-        {
-            errors.push(error(format!("{FIELD}[{index}]"), format!("{later} overlaps {earlier}")));
-        }
-    }
-}
 
 /// Addresses that no host has beyond its link, whatever a configuration says.
 const NEVER_FORWARDED: [(Ipv6Prefix, &str); 5] = [
@@ -225,11 +210,6 @@ const fn prefix(segments: [u16; 8], length: u8) -> Ipv6Prefix {
         Ok(prefix) => prefix,
         Err(_) => panic!("a constant has host bits"),
     }
-}
-
-/// Names what in a prefix is never a host's address beyond its link.
-fn unusable(prefix: Ipv6Prefix) -> Option<&'static str> {
-    NEVER_FORWARDED.iter().find(|(special, _)| special.overlaps(prefix)).map(|(_, held)| *held)
 }
 
 /// Whether a host somewhere on the Internet can have the address.

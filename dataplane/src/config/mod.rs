@@ -182,7 +182,7 @@ impl Snapshot {
         check_prefixes(&config, &mut errors);
         check_pool(&config, &mut errors);
         rules::check(&config, &mut errors);
-        ipv6::check(&config, &mut errors);
+        ipv6::check_config(&config, &mut errors);
         check_algs(&config, &mut errors);
         if config.mtu < MIN_MTU {
             errors.push(error("mtu", format!("is below {MIN_MTU}")));

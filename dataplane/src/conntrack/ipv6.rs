@@ -59,11 +59,13 @@ impl Ipv6Key {
         }
     }
 
-    /// Returns the transport by whose times the session lives: TCP's are those of all connections.
-    pub(super) const fn pace(&self) -> Protocol {
-        match self.protocol {
-            wire::PROTOCOL_SCTP | wire::PROTOCOL_DCCP => Protocol::Tcp,
-            _ => self.transport(),
+    /// Returns how long a session lives without a packet that is a connection of a transport whose states are not
+    /// followed: as long as one of TCP, but that of DCCP may take longer to open (RFC 6092, REC-40 and REC-44).
+    pub(crate) const fn connection_time(&self, replied: bool, idle: &IdleTicks) -> Option<Tick> {
+        match (self.protocol, replied) {
+            (wire::PROTOCOL_SCTP, false) => Some(idle.tcp_transitory),
+            (wire::PROTOCOL_SCTP, true) | (wire::PROTOCOL_DCCP, _) => Some(idle.tcp_established),
+            _ => None,
         }
     }
 
@@ -116,7 +118,7 @@ impl NewIpv6Session {
     /// Returns what of it stands in the session's own place. The tuples there are no packet's.
     const fn without_key(&self) -> NewSession {
         let (source, destination) = (Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED);
-        let protocol = self.key.pace();
+        let protocol = self.key.transport();
         let none = Tuple { protocol, source, source_port: 0, destination, destination_port: 0 };
         let Self { originator, state, master, .. } = *self;
         NewSession { original: none, reply: none, originator, state, mapping: MappingId::NONE, master }

@@ -302,6 +302,11 @@ impl Session {
         self.deadline.minus(self.idle_time(idle))
     }
 
+    /// Has the session live until a time that is not its idle time's.
+    pub(crate) fn prolong(&mut self, until: Tick) {
+        self.deadline = until;
+    }
+
     /// Returns the side that packets of `direction` come from.
     #[inline]
     pub const fn realm(&self, direction: Direction) -> Realm {
@@ -380,9 +385,6 @@ impl Session {
         match (self.phase, self.protocol) {
             (Phase::Tcp(TcpState::Established), _) => idle.tcp_established,
             (Phase::Tcp(_), _) => idle.tcp_transitory,
-            // A connection of a transport whose states are not followed (RFC 6092, REC-40 and REC-44).
-            (Phase::Replied, Protocol::Tcp) => idle.tcp_established,
-            (Phase::Unreplied, Protocol::Tcp) => idle.tcp_transitory,
             (_, Protocol::IcmpEcho) => idle.icmp,
             (Phase::Replied, Protocol::Other) => idle.other,
             (Phase::Replied, _) => idle.udp,

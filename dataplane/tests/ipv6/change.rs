@@ -3,7 +3,7 @@
 use pinhole_dataplane::addr::{Endpoint, Realm};
 use pinhole_dataplane::alg::PinholeId;
 use pinhole_dataplane::config::Snapshot;
-use pinhole_dataplane::config::ipv6::{Ipv6Config, Ipv6Filtering, Ipv6Opening};
+use pinhole_dataplane::config::ipv6::{Ipv6Filtering, Ipv6Opening, Ipv6Settings};
 use pinhole_dataplane::config::{PortRange, ServiceTransport};
 use pinhole_dataplane::conntrack::{Family, Progress};
 use pinhole_dataplane::engine::{DropReason, EndReason, Event, Kill, Verdict};
@@ -72,18 +72,18 @@ fn sessions_outlive_a_change_that_still_allows_them() {
         transport: ServiceTransport::Tcp,
         ports: PortRange::new(22, 22).unwrap(),
     };
-    let opened = Ipv6Config { openings: vec![opening], ..ipv6() };
+    let opened = Ipv6Settings { openings: vec![opening], ..ipv6() };
     let mut network = network();
     network.apply(config(Some(opened.clone())));
     network.connect(HOST, WEB);
     network.enters(&tcp((STRANGER, 5_000), (CLIENT, 22), 1, 0, SYN, b""));
-    network.apply(config(Some(Ipv6Config { ipsec: false, ..opened })));
+    network.apply(config(Some(Ipv6Settings { ipsec: false, ..opened })));
     assert_eq!(network.engine.session_count(), 2);
     // What came in by an opening goes with it, what was opened from inside stays.
     network.apply(config(Some(ipv6())));
     assert_eq!(network.engine.session_count(), 1);
     network.enters(&tcp(WEB, HOST, 5_000, 1_000, ACK, b"hi"));
-    network.apply(config(Some(Ipv6Config {
+    network.apply(config(Some(Ipv6Settings {
         inside_prefixes: vec!["2001:db8:7::/48".parse().unwrap()],
         ..ipv6()
     })));
@@ -99,7 +99,7 @@ fn sessions_outlive_a_change_that_still_allows_them() {
 fn who_has_sent_is_known_after_a_change_of_filtering() {
     let mut network = network();
     network.leaves(&udp(HOST, (SERVER, 53), b""));
-    let filtering = |kind| config(Some(Ipv6Config { filtering: kind, ..ipv6() }));
+    let filtering = |kind| config(Some(Ipv6Settings { filtering: kind, ..ipv6() }));
     network.apply(filtering(Ipv6Filtering::Independent));
     network.enters(&udp((STRANGER, 9), HOST, b""));
     network.apply(filtering(Ipv6Filtering::AddressAndPort));
@@ -119,22 +119,22 @@ fn a_wrong_configuration_is_refused_with_all_that_is_wrong() {
         ports: PortRange::new(22, 22).unwrap(),
     };
     let inside_prefixes = prefixes[..4].iter().map(|text| text.parse().unwrap()).collect();
-    let wrong = Ipv6Config { inside_prefixes, openings: vec![opening], ..ipv6() };
+    let wrong = Ipv6Settings { inside_prefixes, openings: vec![opening], ..ipv6() };
     let mut config = config(Some(wrong));
     config.mtu = 1_279;
     let errors: Vec<_> = Snapshot::new(config).unwrap_err().iter().map(ToString::to_string).collect();
     assert_eq!(
         errors,
         [
-            "ipv6.inside_prefixes[2]: fe80::/64 holds link-local addresses (fe80::/10)",
-            "ipv6.inside_prefixes[3]: ::ffff:0.0.0.0/96 holds IPv4-mapped addresses (::ffff:0:0/96)",
-            "ipv6.inside_prefixes[1]: 2001:db8:1::/48 overlaps 2001:db8::/32",
-            "ipv6.openings[0]: 2001:2:0:5::5 lies in no inside prefix",
+            "ipv6.inside_prefixes[1]: 2001:db8:1::/48 overlaps with the inside prefix 2001:db8::/32",
+            "ipv6.inside_prefixes[2]: fe80::/64 cannot be an inside prefix: it holds link-local addresses (fe80::/10)",
+            "ipv6.inside_prefixes[3]: ::ffff:0.0.0.0/96 cannot be an inside prefix: it holds IPv4-mapped addresses (::ffff:0:0/96)",
+            "ipv6.openings[0]: 2001:2:0:5::5 is in no inside prefix",
             "mtu: is below 1280, the least of IPv6",
         ]
     );
-    let everything = Ipv6Config { inside_prefixes: vec![prefixes[4].parse().unwrap()], ..ipv6() };
+    let everything = Ipv6Settings { inside_prefixes: vec![prefixes[4].parse().unwrap()], ..ipv6() };
     assert!(Snapshot::new(crate::network::config(Some(everything))).is_err());
-    let nothing = Ipv6Config { inside_prefixes: vec![], ..ipv6() };
+    let nothing = Ipv6Settings { inside_prefixes: vec![], ..ipv6() };
     assert!(Snapshot::new(crate::network::config(Some(nothing))).is_err());
 }

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use pinhole_dataplane::addr::Realm;
 use pinhole_dataplane::alg::{CloseReason, Refusal};
-use pinhole_dataplane::config::ipv6::{Ipv6Config, Ipv6Opening};
+use pinhole_dataplane::config::ipv6::{Ipv6Opening, Ipv6Settings};
 use pinhole_dataplane::config::{PortRange, ServiceTransport};
 use pinhole_dataplane::engine::{DropReason, Event, Verdict};
 use pinhole_dataplane::limits::Limits;
@@ -101,7 +101,7 @@ fn an_inside_servers_epsv_reply_opens_its_port_to_the_client_alone() {
     let server: Address = (NEIGHBOUR, 21);
     let ports = PortRange::new(21, 21).unwrap();
     let opening = Ipv6Opening { inside: NEIGHBOUR, transport: ServiceTransport::Tcp, ports };
-    let ipv6 = Ipv6Config { openings: vec![opening], ..ipv6() };
+    let ipv6 = Ipv6Settings { openings: vec![opening], ..ipv6() };
     let mut network = Network::new(Limits::default(), config(Some(ipv6)));
     let client: Address = (STRANGER, 40_000);
     network.enters(&tcp(client, server, 999, 0, SYN, b""));

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use pinhole_dataplane::addr::Realm;
 use pinhole_dataplane::config::Config;
-use pinhole_dataplane::config::ipv6::{Ipv6Config, Ipv6Filtering};
+use pinhole_dataplane::config::ipv6::{Ipv6Filtering, Ipv6Settings};
 use pinhole_dataplane::config::nat::SubscriberLimits;
 use pinhole_dataplane::engine::DropReason;
 use pinhole_dataplane::limits::Limits;
@@ -14,7 +14,7 @@ use crate::network::{CLIENT, NEIGHBOUR, Network, SERVER, SIBLING, config, ipv6, 
 use crate::packets::udp;
 
 fn limited(limits: SubscriberLimits, filtering: Ipv6Filtering) -> Network {
-    let mut config: Config = config(Some(Ipv6Config { filtering, ..ipv6() }));
+    let mut config: Config = config(Some(Ipv6Settings { filtering, ..ipv6() }));
     config.nat.limits = limits;
     Network::new(Limits::default(), config)
 }

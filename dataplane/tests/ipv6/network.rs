@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pinhole_dataplane::addr::Realm;
-use pinhole_dataplane::config::ipv6::{Ipv6Config, Ipv6Filtering};
+use pinhole_dataplane::config::ipv6::{Ipv6Config, Ipv6Filtering, Ipv6Settings};
 use pinhole_dataplane::config::nat::Translation;
 use pinhole_dataplane::config::{Config, PoolAddress, PortRange, Snapshot};
 use pinhole_dataplane::engine::{DropReason, Engine, Packet, Transmit, Verdict};
@@ -36,23 +36,22 @@ pub(crate) struct Network {
     pub(crate) now: Timestamp,
 }
 
-pub(crate) fn ipv6() -> Ipv6Config {
-    Ipv6Config {
+pub(crate) fn ipv6() -> Ipv6Settings {
+    Ipv6Settings {
         inside_prefixes: vec!["2001:db8:1::/48".parse().unwrap()],
         filtering: Ipv6Filtering::default(),
         ipsec: true,
         openings: vec![],
-        host_addresses: vec![GATEWAY_INSIDE, GATEWAY],
     }
 }
 
-pub(crate) fn config(ipv6: Option<Ipv6Config>) -> Config {
+pub(crate) fn config(ipv6: Option<Ipv6Settings>) -> Config {
     let ports = PortRange::new(1024, 65535).unwrap();
     Config {
         inside_prefixes: vec!["10.0.0.0/24".parse().unwrap()],
         pool: vec![PoolAddress { address: [203, 0, 113, 1].into(), ports, host: false }],
         nat: Translation::default(),
-        ipv6,
+        ipv6: ipv6.map(|settings| Ipv6Config { settings, host_addresses: vec![GATEWAY_INSIDE, GATEWAY] }),
         host_addresses: vec![],
         algs: vec![],
         timeouts: Timeouts::default(),
@@ -66,7 +65,7 @@ pub(crate) fn network() -> Network {
 }
 
 pub(crate) fn filtering(filtering: Ipv6Filtering) -> Network {
-    Network::new(Limits::default(), config(Some(Ipv6Config { filtering, ..ipv6() })))
+    Network::new(Limits::default(), config(Some(Ipv6Settings { filtering, ..ipv6() })))
 }
 
 impl Network {

@@ -1,7 +1,7 @@
 //! What is reached from outside unasked: openings, and the gateway's host.
 
 use pinhole_dataplane::addr::Realm;
-use pinhole_dataplane::config::ipv6::{Ipv6Config, Ipv6Opening};
+use pinhole_dataplane::config::ipv6::{Ipv6Opening, Ipv6Settings};
 use pinhole_dataplane::config::{PortRange, ServiceTransport};
 use pinhole_dataplane::engine::{DropReason, Verdict};
 use pinhole_dataplane::limits::Limits;
@@ -18,7 +18,7 @@ fn what_is_opened_is_reached_by_anybody_and_nothing_else_is() {
         transport: ServiceTransport::Tcp,
         ports: PortRange::new(80, 81).unwrap(),
     };
-    let ipv6 = Ipv6Config { openings: vec![opening], ..ipv6() };
+    let ipv6 = Ipv6Settings { openings: vec![opening], ..ipv6() };
     let mut network = Network::new(Limits::default(), config(Some(ipv6)));
     for (from, port) in [(SERVER, 80), (STRANGER, 81)] {
         network.enters(&tcp((from, 5_000), (CLIENT, port), 1, 0, SYN, b""));

@@ -226,6 +226,7 @@ fn gateway_config(pool: &str) -> v1::GatewayConfig {
             ..v1::Nat::default()
         }),
         algs: Vec::new(),
+        ipv6: None,
     }
 }
 

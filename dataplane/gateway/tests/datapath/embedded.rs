@@ -386,6 +386,7 @@ async fn without_its_controller_a_gateway_starts_from_disk() {
             ..v1::Nat::default()
         }),
         algs: Vec::new(),
+        ipv6: None,
     }
     .encode_to_vec();
     let stored = v1::Config {

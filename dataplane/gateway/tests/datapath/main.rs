@@ -1,6 +1,7 @@
 //! The gateway between real hosts in network namespaces. Needs root, or `unshare -Ur`.
 
 mod embedded;
+mod ipv6;
 mod live;
 mod process;
 mod translation;

@@ -6,7 +6,7 @@ fn rules() -> Ipv6Rules {
         transport,
         ports: PortRange::new(first, last).unwrap(),
     };
-    Ipv6Rules::new(&Ipv6Config {
+    let settings = Ipv6Settings {
         inside_prefixes: ["2001:db8:9::/48", "2001:db8:1::/64", "2001:db8:1:8::/61"]
             .map(|p| p.parse().unwrap())
             .into(),
@@ -17,6 +17,9 @@ fn rules() -> Ipv6Rules {
             opening("2001:db8:9::1", ServiceTransport::Udp, 53, 53),
             opening("2001:db8:9::2", ServiceTransport::Tcp, 22, 22),
         ],
+    };
+    Ipv6Rules::new(&Ipv6Config {
+        settings,
         host_addresses: ["2001:db8:9::ff", "fe80::1", "::1", "2001:2::1"].map(|a| a.parse().unwrap()).into(),
     })
 }
@@ -58,14 +61,14 @@ fn an_opening_is_of_one_address() {
 fn errors_come_from_an_address_that_is_known_outside() {
     assert_eq!(rules().reporter(), Some(address("2001:2::1")));
     let of = |addresses: &[&str]| {
-        let config = Ipv6Config {
+        let settings = Ipv6Settings {
             inside_prefixes: vec!["2001:db8:9::/48".parse().unwrap()],
             filtering: Ipv6Filtering::default(),
             ipsec: true,
             openings: vec![],
-            host_addresses: addresses.iter().map(|text| address(text)).collect(),
         };
-        Ipv6Rules::new(&config).reporter()
+        let host_addresses = addresses.iter().map(|text| address(text)).collect();
+        Ipv6Rules::new(&Ipv6Config { settings, host_addresses }).reporter()
     };
     assert_eq!(of(&["::1", "fe80::1", "2001:db8:9::1"]), Some(address("2001:db8:9::1")));
     assert_eq!(of(&["::1", "fe80::1", "fd00::1"]), None);

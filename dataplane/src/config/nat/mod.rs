@@ -20,7 +20,7 @@ pub use self::translation::{
 };
 
 /// The most characters of a wrong text that an error repeats.
-const MAX_QUOTED_CHARS: usize = 48;
+pub(crate) const MAX_QUOTED_CHARS: usize = 48;
 
 /// The settings: every value is valid and they do not contradict each other.
 #[derive(Clone, Debug, Eq, PartialEq)]

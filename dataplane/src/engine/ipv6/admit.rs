@@ -11,7 +11,6 @@ use crate::engine::process::Opening;
 use crate::engine::{Announcement, DropReason, Engine, closed_event};
 use crate::firewall;
 use crate::tuple::Protocol;
-use crate::wire;
 
 impl Engine {
     /// Opens the session of a first packet.
@@ -27,13 +26,13 @@ impl Engine {
         firewall::ipv6::check_addresses(context.rules, context.realm, flow.source, flow.destination)?;
         match context.realm {
             Realm::Inside => {
-                let state = first_of(key, opening).ok_or(DropReason::NoSession)?;
+                let state = first_state(opening).ok_or(DropReason::NoSession)?;
                 let id = self.insert_ipv6(context, key, state, None)?;
                 self.attach_control(context.snapshot, id);
                 Ok(id)
             }
             Realm::Outside => {
-                let state = first_of(key, opening).ok_or(DropReason::NotExpected)?;
+                let state = first_state(opening).ok_or(DropReason::NotExpected)?;
                 if let Some(pinhole) = self.expectations.lookup(&key.flow(Realm::Outside)).copied() {
                     let id = self.insert_ipv6(context, key, state, Some(pinhole.master))?;
                     let announced = Announcement { alg: pinhole.alg, message: pinhole.message };
@@ -99,13 +98,5 @@ impl Engine {
     fn owner_ipv6(&self, key: &Ipv6Key) -> Option<u32> {
         let place = self.ipv6.as_ref()?.sites.place(key.inside)?;
         place.checked_add(self.limits.subscribers)
-    }
-}
-
-/// Returns what a session starts as. One of DCCP may take long to open, longer than one of TCP (RFC 6092, REC-44).
-fn first_of(key: &Ipv6Key, opening: Opening) -> Option<State> {
-    match first_state(opening)? {
-        State::Query { .. } if key.protocol == wire::PROTOCOL_DCCP => Some(State::Query { replied: true }),
-        state @ (State::Query { .. } | State::Tcp(_)) => Some(state),
     }
 }

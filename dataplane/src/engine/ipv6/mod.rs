@@ -6,7 +6,7 @@ use crate::alg::CloseReason;
 use crate::config::Snapshot;
 use crate::config::ipv6::Ipv6Rules;
 use crate::conntrack::ipv6::Ipv6Key;
-use crate::conntrack::{Session, SessionId, TupleHasher};
+use crate::conntrack::{Progress, Session, SessionId, TupleHasher};
 use crate::emit;
 use crate::engine::context::{Arrival, Segmented};
 use crate::engine::process::{Opening, count, note_tcp, window_shift};
@@ -163,6 +163,10 @@ impl Engine {
         }
         let answered = direction == Direction::Reply && session.set_replied();
         count(session, context, direction);
+        let replied = session.progress() == Progress::Replied;
+        if let Some(time) = key.connection_time(replied, context.snapshot.idle()) {
+            session.prolong(context.tick.plus(time));
+        }
         let master = session.master();
         pass(context, packet);
         if answered {

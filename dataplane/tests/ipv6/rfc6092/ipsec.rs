@@ -1,6 +1,6 @@
 //! What protects itself comes in unasked; and mobile hosts (RFC 6092, section 3.2.4 and 3.2.5).
 
-use pinhole_dataplane::config::ipv6::Ipv6Config;
+use pinhole_dataplane::config::ipv6::Ipv6Settings;
 use pinhole_dataplane::engine::DropReason;
 use pinhole_dataplane::limits::Limits;
 
@@ -41,7 +41,7 @@ fn rfc6092_rec_24_ike_comes_in() {
 
 #[test]
 fn rfc6092_rec_24_ipsec_can_be_kept_out() {
-    let ipv6 = Ipv6Config { ipsec: false, ..ipv6() };
+    let ipv6 = Ipv6Settings { ipsec: false, ..ipv6() };
     let mut network = Network::new(Limits::default(), config(Some(ipv6)));
     let unasked = [
         udp((SERVER, 500), (CLIENT, 500), b""),
