@@ -225,8 +225,7 @@ fn gateway_config(pool: &str) -> v1::GatewayConfig {
             pool: vec![pool.to_owned()],
             ..v1::Nat::default()
         }),
-        algs: Vec::new(),
-        ipv6: None,
+        ..v1::GatewayConfig::default()
     }
 }
 
