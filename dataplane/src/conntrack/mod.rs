@@ -8,6 +8,7 @@ use crate::tuple::{Direction, Key, Protocol};
 pub mod expectation;
 pub mod index;
 pub mod ipv6;
+mod progress;
 pub mod session;
 pub mod tcp;
 pub mod timer;
@@ -16,7 +17,8 @@ pub mod waiting;
 use index::Index;
 pub use ipv6::Family;
 use ipv6::Ipv6;
-pub use session::{NewSession, Progress, Session, SessionId, State};
+pub use progress::Progress;
+pub use session::{NewSession, Session, SessionId, State};
 use timer::Wheel;
 use waiting::Waiting;
 

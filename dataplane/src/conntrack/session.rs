@@ -2,6 +2,7 @@
 
 use crate::addr::Realm;
 use crate::conntrack::ipv6::Family;
+use crate::conntrack::progress::Progress;
 use crate::conntrack::tcp::{Senders, Tcp, TcpState};
 use crate::conntrack::timer::{Links, Timed};
 use crate::limits::IdleTicks;
@@ -26,51 +27,6 @@ impl SessionId {
     /// Names the session that [`Self::parts`] were of; when it is gone, the name finds nothing.
     pub const fn from_parts(slot: u32, generation: u32) -> Self {
         Self { slot, generation }
-    }
-}
-
-/// How far a session has come, for people.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Progress {
-    /// Without a state machine, as UDP: the responder has not answered.
-    Unreplied,
-    /// Without a state machine: it has.
-    Replied,
-    /// TCP: the originator's SYN was seen.
-    SynSent,
-    /// TCP: both SYNs were seen.
-    SynReceived,
-    /// TCP: data may flow both ways.
-    Established,
-    /// TCP: one side has sent its FIN.
-    Closing,
-    /// TCP: it is over, and the place is kept for stragglers.
-    Closed,
-}
-
-impl Progress {
-    /// Every one.
-    pub const ALL: [Self; 7] = [
-        Self::Unreplied,
-        Self::Replied,
-        Self::SynSent,
-        Self::SynReceived,
-        Self::Established,
-        Self::Closing,
-        Self::Closed,
-    ];
-
-    /// Returns the name in lower case.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unreplied => "unreplied",
-            Self::Replied => "replied",
-            Self::SynSent => "syn_sent",
-            Self::SynReceived => "syn_received",
-            Self::Established => "established",
-            Self::Closing => "closing",
-            Self::Closed => "closed",
-        }
     }
 }
 

@@ -11,7 +11,7 @@ use pinhole_dataplane::engine::DropReason;
 use pinhole_dataplane::limits::Limits;
 
 use crate::network::{CLIENT, NEIGHBOUR, Network, SERVER, SIBLING, config, ipv6, network};
-use crate::packets::udp;
+use crate::packets::{SYN, tcp, udp};
 
 fn limited(limits: SubscriberLimits, filtering: Ipv6Filtering) -> Network {
     let mut config: Config = config(Some(Ipv6Settings { filtering, ..ipv6() }));
@@ -70,9 +70,13 @@ fn tables_are_bounded_and_nothing_is_left_behind() {
     for round in 0..3 {
         for port in 2..=61 {
             network.leaves(&ask(host(0), port));
+            network.enters(&udp((SERVER, 53), (host(0), port), b""));
+        }
+        for link in 0..4 {
+            network.enters(&udp((SERVER, 53), (host(link), 1), b""));
         }
         assert_eq!(network.dropped(Realm::Inside, &ask(host(1), 99)), DropReason::SessionsFull);
-        network.advance_seconds(100);
+        network.advance_seconds(302);
         assert_eq!(network.engine.session_count(), 0, "round {round}");
         network.leaves(&ask(host(round + 5), 1));
         network.advance_seconds(100);
@@ -83,10 +87,37 @@ fn tables_are_bounded_and_nothing_is_left_behind() {
 }
 
 #[test]
+fn what_nobody_has_answered_makes_room() {
+    let mut network = Network::new(Limits { sessions: 64, ..Limits::default() }, config(Some(ipv6())));
+    network.leaves(&ask(NEIGHBOUR, 1));
+    network.enters(&udp((SERVER, 53), (NEIGHBOUR, 1), b""));
+    for port in 1..=200 {
+        network.leaves(&ask(CLIENT, port));
+    }
+    assert_eq!(network.engine.session_count(), 64);
+    assert_eq!(network.engine.stats().evicted_unanswered, 137);
+    network.enters(&udp((SERVER, 53), (NEIGHBOUR, 1), b""));
+    network.enters(&udp((SERVER, 53), (CLIENT, 200), b""));
+}
+
+#[test]
+fn half_open_connections_of_a_link_are_bounded() {
+    let limits = Limits { half_open_per_subscriber: 4, ..Limits::default() };
+    let mut network = Network::new(limits, config(Some(ipv6())));
+    let syn = |from, port| tcp((from, port), (SERVER, 80), 1, 0, SYN, b"");
+    network.leaves(&syn(NEIGHBOUR, 1));
+    for port in 1..=20 {
+        network.leaves(&syn(if port % 2 == 0 { CLIENT } else { SIBLING }, port));
+    }
+    assert_eq!(network.engine.session_count(), 5);
+    assert_eq!(network.engine.stats().evicted_half_open, 16);
+}
+
+#[test]
 fn refusals_that_wait_are_bounded() {
     let mut network = network();
     for port in 1..=3_000 {
-        let syn = crate::packets::tcp((SERVER, port), (CLIENT, 22), 1, 0, crate::packets::SYN, b"");
+        let syn = tcp((SERVER, port), (CLIENT, 22), 1, 0, SYN, b"");
         network.refused(&syn);
     }
     network.advance_seconds(6);

@@ -165,3 +165,15 @@ fn each_malformed_packet_has_its_reason() {
     let (verdict, passed) = network.process(Realm::Inside, &padded);
     assert_eq!((verdict, passed.len()), (Verdict::Forward, good.len()));
 }
+
+#[test]
+fn rfc5927_section_4_an_error_must_quote_what_is_in_flight() {
+    let mut network = network();
+    network.connect(HOST, WEB);
+    let quoted = |seq| tcp(HOST, WEB, seq, 5_000, ACK, b"data");
+    network.leaves(&quoted(1_000));
+    network.enters(&error(2, ROUTER, CLIENT, &quoted(1_000)));
+    for seq in [0, 900, 2_000_000] {
+        assert_eq!(network.refused(&error(2, ROUTER, CLIENT, &quoted(seq))), DropReason::IcmpSequence);
+    }
+}

@@ -1,14 +1,5 @@
-//! Simple security for IPv6 gateways, recommendation by recommendation (RFC 6092, section 4). Where one is not tested
-//! under its number:
-//!
-//! | recommendation | why |
-//! |---|---|
-//! | REC-8, REC-9 | the gateway has no DNS and no DHCPv6 server |
-//! | REC-13 | of the firmware's update, which is the distribution's |
-//! | REC-28 to REC-30 | Mobile IPv6 is a flow like any of an unknown protocol; what its tunnels carry is not looked at |
-//! | REC-32 | with the tests of the TCP state machine, which is that of IPv4 |
-//! | REC-48 | such a protocol is PCP (RFC 6887), which serves IPv4 only so far |
-//! | REC-50 | of management from outside: the gateway listens nowhere, it calls its controller |
+//! Simple security for IPv6 gateways, recommendation by recommendation (RFC 6092, section 4). What is not followed, and
+//! why, docs/conformance.md says.
 
 mod ipsec;
 mod scope;
