@@ -2,8 +2,12 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = "proto";
-    let files =
-        ["proto/pinhole/v1/config.proto", "proto/pinhole/v1/control.proto", "proto/pinhole/v1/live.proto"];
+    let files = [
+        "proto/pinhole/v1/config.proto",
+        "proto/pinhole/v1/control.proto",
+        "proto/pinhole/v1/live.proto",
+        "proto/pinhole/v1/local.proto",
+    ];
     for file in files {
         println!("cargo:rerun-if-changed={file}");
     }

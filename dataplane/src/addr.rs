@@ -46,6 +46,12 @@ impl Endpoint {
     }
 }
 
+impl From<Endpoint> for std::net::SocketAddr {
+    fn from(endpoint: Endpoint) -> Self {
+        Self::new(endpoint.address, endpoint.port)
+    }
+}
+
 impl<A: Into<IpAddr>> From<(A, u16)> for Endpoint {
     fn from((address, port): (A, u16)) -> Self {
         Self::new(address.into(), port)

@@ -44,6 +44,12 @@ pub const MAX_EXEMPTIONS: usize = 256;
 pub const MAX_SERVICES_PER_ALG: usize = 256;
 /// Most port ranges of one service and side.
 pub const MAX_RANGES_PER_SERVICE: usize = 64;
+/// Most prefixes and ports that a mapping is limited to which a subscriber asked for by name.
+pub const MAX_FILTERS_PER_LEASE: usize = 8;
+/// How long nobody is told again that a subscriber has reached a limit.
+pub const LIMIT_NOTICE_INTERVAL: Duration = Duration::from_secs(60);
+/// Most such notices in that time.
+pub const LIMIT_NOTICES: usize = 1_024;
 
 /// Bytes of one direction of a control session that its receiver has not acknowledged; one packet more is taken.
 pub const MAX_UNACKNOWLEDGED: usize = 65_536;
@@ -102,6 +108,10 @@ pub struct Limits {
     pub pinholes_per_master: u32,
     /// Pinholes waiting for their session, of one inside address.
     pub pinholes_per_subscriber: u32,
+    /// Mappings that inside hosts asked for by name, in all.
+    pub leases: u32,
+    /// Of these, of one inside address.
+    pub leases_per_subscriber: u32,
     /// Control sessions that an ALG follows.
     pub control_streams: u32,
     /// Datagrams of which not every fragment has come: a third for those from inside, a third for those from outside, and
@@ -123,6 +133,8 @@ impl Default for Limits {
             pinholes: 8_192,
             pinholes_per_master: 8,
             pinholes_per_subscriber: 256,
+            leases: 16_384,
+            leases_per_subscriber: 128,
             control_streams: 16_384,
             fragmented_datagrams: 3_072,
             events: 4_096,

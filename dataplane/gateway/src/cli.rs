@@ -12,6 +12,7 @@ use pinhole_gateway::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::ask::{self, GatewayArguments, KillArguments, Kind, ListArguments};
 use crate::lookup::{self, LookupArguments};
 use crate::play::{self, ReplayArguments};
 use crate::telemetry::{self, LogFormat};
@@ -41,18 +42,37 @@ enum Command {
     Lookup(LookupArguments),
     /// Put a capture through the engine and write what would have left, with a summary.
     Replay(ReplayArguments),
+    /// Tell how the gateway of this host is; fails when it carries no traffic.
+    Status(GatewayArguments),
+    /// List the sessions that go through the gateway of this host now.
+    Sessions(ListArguments),
+    /// List the inside endpoints and what stands for them outside now.
+    Mappings(ListArguments),
+    /// List the pinholes that are open now.
+    Pinholes(ListArguments),
+    /// List the inside hosts that have something, and how much.
+    Subscribers(ListArguments),
+    /// End a session or an explicit mapping, or close a pinhole.
+    Kill(KillArguments),
     /// Undo what a killed gateway left on this host.
     Cleanup(HostArguments),
 }
 
 #[derive(Args, Debug)]
-struct HostArguments {
+pub(crate) struct HostArguments {
     /// Where the gateway remembers what it changed on this host.
     #[arg(long, value_name = "DIR", default_value = DEFAULT_RUN_DIR)]
     run_dir: PathBuf,
     /// The network namespace to work in, for example /run/netns/blue; this process's own if left out.
     #[arg(long, value_name = "FILE")]
     netns: Option<PathBuf>,
+}
+
+impl HostArguments {
+    /// Returns the directory and the namespace.
+    pub(crate) fn parts(self) -> (PathBuf, NetworkNamespace) {
+        (self.run_dir, namespace(self.netns))
+    }
 }
 
 #[derive(Args, Debug)]
@@ -82,19 +102,28 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Run(run) => {
             telemetry::start(arguments.log_format);
             pinhole_gateway::raise_open_files_limit();
-            let runtime =
-                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-            runtime.block_on(self::run(run))
+            block_on(self::run(run))
         }
+        Command::Status(gateway) => block_on(ask::status(gateway)),
+        Command::Sessions(list) => block_on(ask::list(Kind::Sessions, list)),
+        Command::Mappings(list) => block_on(ask::list(Kind::Mappings, list)),
+        Command::Pinholes(list) => block_on(ask::list(Kind::Pinholes, list)),
+        Command::Subscribers(list) => block_on(ask::list(Kind::Subscribers, list)),
+        Command::Kill(kill) => block_on(ask::kill(kill)),
         Command::Lookup(lookup) => lookup::execute(&lookup),
         Command::Replay(replay) => play::execute(&replay),
         Command::Cleanup(host) => {
             telemetry::start(arguments.log_format);
-            let undone = pinhole_gateway::cleanup(namespace(host.netns), &host.run_dir)?;
+            let (run_dir, namespace) = host.parts();
+            let undone = pinhole_gateway::cleanup(namespace, &run_dir)?;
             say(&format!("undone: {undone} changes"))?;
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn block_on(act: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?.block_on(act)
 }
 
 /// Prints a line on standard output, which other programs read.
@@ -162,12 +191,8 @@ async fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
     // Before anything is changed, so that a signal that comes early is not lost.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let handle = Gateway::start(GatewayOptions {
-        namespace: namespace(arguments.host.netns),
-        run_dir: arguments.host.run_dir,
-        source,
-    })
-    .await?;
+    let (run_dir, namespace) = arguments.host.parts();
+    let handle = Gateway::start(GatewayOptions { namespace, run_dir, source }).await?;
     let mut status = handle.watch();
     let mut announced = false;
     let fault = loop {

@@ -12,12 +12,14 @@ use crate::config::Config;
 use crate::control::{self, Control};
 use crate::datapath::worker::WorkerHandle;
 use crate::events::{self, EventReceiver};
+use crate::export::Exports;
 use crate::host::lock::Lock;
 use crate::host::setup::HostError;
 use crate::live;
+use crate::local;
 use crate::options::{ConfigSource, ControllerOptions, GatewayOptions, Link, Running, Status};
 use crate::store::{Store, Stored};
-use crate::supervisor::{self, ApplyError, Setup, StartError, SupervisorHandle};
+use crate::supervisor::{self, ApplyError, Setup, StartError, Started, SupervisorHandle};
 use crate::trust::Keeper;
 
 /// At most this many events are logged at once where there is no controller to send them to.
@@ -30,8 +32,10 @@ pub struct Gateway {
     supervisor: SupervisorHandle,
     worker: WorkerHandle,
     status: Arc<watch::Sender<Status>>,
+    exports: Exports,
     thread: Option<JoinHandle<()>>,
     control: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)>,
+    _local: Option<local::Server>,
     _state_lock: Option<Lock>,
 }
 
@@ -53,6 +57,7 @@ impl Gateway {
     pub async fn start(options: GatewayOptions) -> Result<Self, StartError> {
         let (event_sender, event_receiver) = events::channel();
         let status = Arc::new(watch::Sender::new(Status::default()));
+        let exports = Exports::new();
         // What can fail without touching the host comes first.
         let prepared = match options.source {
             ConfigSource::Fixed(config) => Prepared::Fixed(config),
@@ -63,15 +68,29 @@ impl Gateway {
                 Prepared::Controller { controller, endpoint, store, lock }
             }
         };
-        let (supervisor, worker, thread) = supervisor::start(Setup {
+        let Started { handle: supervisor, worker, identity, thread } = supervisor::start(Setup {
             namespace: options.namespace,
-            run_dir: options.run_dir,
+            run_dir: options.run_dir.clone(),
             events: event_sender,
+            exports: exports.clone(),
             status: Arc::clone(&status),
         })
         .await?;
-        let mut gateway =
-            Self { supervisor, worker, status, thread: Some(thread), control: None, _state_lock: None };
+        let local = local::Server::start(&options.run_dir, &identity, worker.clone(), Arc::clone(&status));
+        // Traffic matters more than being asked about it.
+        let local = local
+            .inspect_err(|error| tracing::warn!(%error, "this gateway cannot be asked on its own host"))
+            .ok();
+        let mut gateway = Self {
+            supervisor,
+            worker,
+            status,
+            exports,
+            thread: Some(thread),
+            control: None,
+            _local: local,
+            _state_lock: None,
+        };
         match prepared {
             Prepared::Fixed(config) => {
                 gateway.supervisor.apply(*config, Running::Fixed).await?;
@@ -193,6 +212,7 @@ impl Gateway {
             // Its last act was the answer, so this does not block.
             let _ = thread.join();
         }
+        self.exports.finish().await;
         Ok(outcome?)
     }
 }

@@ -2,13 +2,16 @@
 //!
 //! [`Gateway::start`] runs one in this process; the `pinhole-gateway` daemon is a command line around it.
 
+mod backoff;
 pub mod config;
 mod control;
 pub mod datapath;
 mod events;
+mod export;
 mod gateway;
 mod host;
 mod live;
+pub mod local;
 mod options;
 mod process;
 pub mod replay;

@@ -1,5 +1,6 @@
 //! The `pinhole-gateway` daemon.
 
+mod ask;
 mod cli;
 mod lookup;
 mod play;

@@ -13,9 +13,10 @@ use crate::config::Config;
 use crate::datapath::compile::{self, CompileError};
 use crate::datapath::tun::{TunDevice, TunError};
 use crate::datapath::wake::Bell;
-use crate::datapath::worker::{Enforcement, Worker, WorkerError};
+use crate::datapath::worker::{Enforcement, Worker, WorkerError, WorkerHandle};
 use crate::datapath::{INSIDE_TUN, OUTSIDE_TUN, QUEUES};
 use crate::events::EventSender;
+use crate::export::Exports;
 use crate::host::addresses::Monitor;
 use crate::host::command::{CommandError, Program, run};
 use crate::host::journal::{Journal, JournalError};
@@ -146,6 +147,7 @@ pub(crate) struct Setup {
     pub(crate) namespace: NetworkNamespace,
     pub(crate) run_dir: PathBuf,
     pub(crate) events: EventSender,
+    pub(crate) exports: Exports,
     pub(crate) status: Arc<watch::Sender<Status>>,
 }
 
@@ -201,10 +203,17 @@ impl SupervisorHandle {
     }
 }
 
+/// A supervisor that has taken over the host.
+pub(crate) struct Started {
+    pub(crate) handle: SupervisorHandle,
+    pub(crate) worker: WorkerHandle,
+    /// The name of its namespace.
+    pub(crate) identity: String,
+    pub(crate) thread: JoinHandle<()>,
+}
+
 /// Starts the supervisor's thread and waits until it has taken over the host.
-pub(crate) async fn start(
-    setup: Setup,
-) -> Result<(SupervisorHandle, crate::datapath::worker::WorkerHandle, JoinHandle<()>), StartError> {
+pub(crate) async fn start(setup: Setup) -> Result<Started, StartError> {
     let (handle, commands) = SupervisorHandle::channel().map_err(StartError::system("make an event file"))?;
     let bell = Arc::clone(&handle.bell);
     let (started, outcome) = oneshot::channel();
@@ -212,15 +221,16 @@ pub(crate) async fn start(
         .name("gateway-host".to_owned())
         .spawn(move || match Supervisor::open(setup, commands, bell) {
             Ok(mut supervisor) => {
-                if started.send(Ok(supervisor.worker.handle())).is_ok() {
+                let known = (supervisor.worker.handle(), supervisor.identity.clone());
+                if started.send(Ok(known)).is_ok() {
                     supervisor.run();
                 }
             }
             Err(error) => drop(started.send(Err(error))),
         })
         .map_err(|source| StartError::System { action: "start a thread", source })?;
-    let worker = outcome.await.map_err(|_| StartError::Ended)??;
-    Ok((handle, worker, thread))
+    let (worker, identity) = outcome.await.map_err(|_| StartError::Ended)??;
+    Ok(Started { handle, worker, identity, thread })
 }
 
 /// What is enforced.
@@ -239,7 +249,10 @@ struct Supervisor {
     enforced: Option<Enforced>,
     /// What could not be enforced yet.
     pending: Option<(Config, Running)>,
+    exports: Exports,
     status: Arc<watch::Sender<Status>>,
+    /// The namespace's name.
+    identity: String,
     _lock: Lock,
 }
 
@@ -264,8 +277,21 @@ impl Supervisor {
         let monitor = Monitor::open().map_err(StartError::system("watch interfaces"))?;
         let worker = Worker::start(inside, outside, setup.events, Arc::clone(&bell))?;
         let host = HostSetup::new(journal);
-        let status = setup.status;
-        Ok(Self { commands, bell, monitor, host, worker, enforced: None, pending: None, status, _lock: lock })
+        let (status, exports) = (setup.status, setup.exports);
+        let (enforced, pending) = (None, None);
+        Ok(Self {
+            commands,
+            bell,
+            monitor,
+            host,
+            worker,
+            enforced,
+            pending,
+            exports,
+            status,
+            identity,
+            _lock: lock,
+        })
     }
 
     fn run(&mut self) {
@@ -348,7 +374,13 @@ impl Supervisor {
         let plan = plan::make(config, &facts, self.host.journal())?;
         // Its other addresses the host has without the gateway's help, and only from their own side.
         let own = facts.shared(&config.pool);
-        Ok((facts, plan, Enforcement { snapshot: Arc::new(snapshot), own, echo: config.host_echo }))
+        let enforcement = Enforcement {
+            snapshot: Arc::new(snapshot),
+            own,
+            echo: config.host_echo,
+            outlets: self.exports.outlets(&config.exports),
+        };
+        Ok((facts, plan, enforcement))
     }
 
     /// Enforces a configuration; on failure the host and the datapath are as before.

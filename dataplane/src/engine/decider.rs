@@ -82,6 +82,7 @@ impl Decider<'_> {
             protocol: self.protocol,
             control: self.control,
             message: request.message,
+            transport: protocol,
             peer,
             outside,
             inside,

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use crate::addr::Endpoint;
 use crate::alg::{AlgProtocol, CloseReason, OpaqueReason, PinholeId, Refusal};
+use crate::engine::lease::{Lease, LeaseEnd};
+use crate::engine::limit::LimitReached;
+use crate::engine::record::SessionRecord;
 use crate::nat::PortBlock;
-use crate::tuple::Flow;
+use crate::tuple::{Flow, Protocol};
 
 /// Something that happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -54,6 +57,8 @@ pub enum Event {
         control: Flow,
         /// The message that opened it.
         message: &'static str,
+        /// The transport of the session that it waits for.
+        transport: Protocol,
         /// Who is admitted, port 0 for any.
         peer: Endpoint,
         /// What the peer was told.
@@ -69,6 +74,10 @@ pub enum Event {
         id: PinholeId,
         /// The ALG.
         protocol: AlgProtocol,
+        /// The transport of the session that it waited for.
+        transport: Protocol,
+        /// Who was admitted, port 0 for any.
+        peer: Endpoint,
         /// What the peer was told.
         outside: Endpoint,
         /// The inside endpoint.
@@ -80,24 +89,75 @@ pub enum Event {
     PortBlockAllocated(PortBlock),
     /// A subscriber gave a block of ports back.
     PortBlockReleased(PortBlock),
-    /// A session was ended before its time.
+    /// A session opened; told where [`Interest::sessions`] says so.
+    SessionOpened(SessionRecord),
+    /// A session ended: before its time, or in any way where [`Interest::sessions`] says so.
     SessionEnded {
-        /// The session as its originator sees it.
-        session: Flow,
+        /// The session.
+        session: SessionRecord,
         /// Why.
         reason: EndReason,
     },
+    /// An inside host was given a mapping that it asked for by name; that it lasts longer is not told.
+    LeaseGiven(Lease),
+    /// Such a mapping is no longer kept for it.
+    LeaseEnded {
+        /// The lease.
+        lease: Lease,
+        /// Why.
+        reason: LeaseEnd,
+    },
+    /// A subscriber was refused something because there is no more of it; told where [`Interest::limits`] says so, and
+    /// again only after a while.
+    LimitReached(LimitReached),
 }
 
-/// Why a session was ended before its time.
+/// Which frequent events somebody wants to be told; the others always are.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Interest {
+    /// Every session that opens or ends.
+    pub sessions: bool,
+    /// Limits that subscribers reach.
+    pub limits: bool,
+}
+
+/// Why a session ended.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum EndReason {
+    /// No packet came for its idle time.
+    Expired,
+    /// Both ends of a TCP connection had ended it.
+    Closed,
     /// A new configuration no longer allows it.
     Policy,
     /// An administrator ended it.
     Killed,
     /// Nobody had answered it, and there was no room for another one.
     Evicted,
+}
+
+impl EndReason {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [Self::Expired, Self::Closed, Self::Policy, Self::Killed, Self::Evicted];
+
+    /// Returns the name in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Closed => "closed",
+            Self::Policy => "policy",
+            Self::Killed => "killed",
+            Self::Evicted => "evicted",
+        }
+    }
+
+    /// Whether it ended before its time, which is always told.
+    pub(crate) const fn is_early(self) -> bool {
+        match self {
+            Self::Policy | Self::Killed | Self::Evicted => true,
+            Self::Expired | Self::Closed => false,
+        }
+    }
 }
 
 /// Events that wait to be fetched, bounded.

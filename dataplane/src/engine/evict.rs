@@ -3,10 +3,10 @@
 
 use crate::alg::CloseReason;
 use crate::conntrack::SessionId;
-use crate::engine::{EndReason, Engine, Event};
+use crate::engine::Engine;
 use crate::limits::{ACTIVE, IdleTicks, PASSED_OVER};
 use crate::time::Tick;
-use crate::tuple::{Direction, Protocol};
+use crate::tuple::Protocol;
 
 impl Engine {
     /// Makes room for one more half-open connection of a subscriber, where it or all have as many as they may have.
@@ -22,7 +22,7 @@ impl Engine {
         };
         if let Some(id) = oldest.and_then(|slot| self.table.id_at(slot)) {
             self.stats.evicted_half_open += 1;
-            self.evict(id);
+            self.end_session(id, CloseReason::Evicted);
         }
     }
 
@@ -54,7 +54,7 @@ impl Engine {
         };
         let Some((_, id)) = oldest else { return false };
         self.stats.evicted_unanswered += 1;
-        self.evict(id);
+        self.end_session(id, CloseReason::Evicted);
         true
     }
 
@@ -68,11 +68,5 @@ impl Engine {
             }
             self.table.waiting_mut().enter_silent(slot);
         }
-    }
-
-    fn evict(&mut self, id: SessionId) {
-        let Some(session) = self.table.arriving(id, Direction::Original) else { return };
-        self.events.push(Event::SessionEnded { session, reason: EndReason::Evicted });
-        self.end_session(id, CloseReason::Evicted);
     }
 }

@@ -5,8 +5,8 @@ use crate::config::PortRange;
 use crate::conntrack::expectation::Pinhole;
 use crate::conntrack::{Session, SessionId};
 use crate::emit;
-use crate::engine::{EndReason, Engine, Event};
-use crate::nat::Mapping;
+use crate::engine::Engine;
+use crate::nat::{Mapping, SubscriberView};
 use crate::tuple::{Direction, Flow};
 
 /// What announced a session that came through a pinhole.
@@ -53,6 +53,16 @@ impl Engine {
         self.nat.len()
     }
 
+    /// Returns the number of places for inside hosts, free ones included.
+    pub fn subscriber_places(&self) -> u32 {
+        self.nat.subscriber_places()
+    }
+
+    /// Visits the inside hosts at `count` places from `first` on that have something, with their places.
+    pub fn subscribers_from(&self, first: u32, count: u32) -> impl Iterator<Item = (u32, SubscriberView)> {
+        self.nat.subscriber_range(first, count)
+    }
+
     /// Returns the ports that are the subscriber's alone and that a mapping's is one of, where ports are given out so.
     pub fn block_of(&self, mapping: &Mapping) -> Option<PortRange> {
         self.nat.block_of(mapping)
@@ -93,9 +103,6 @@ impl Engine {
     pub fn kill_session(&mut self, id: SessionId) -> Kill {
         let Some(session) = self.table.session(id).copied() else { return Kill::Absent };
         self.reset_ends(id, &session);
-        if let Some(session) = self.table.arriving(id, Direction::Original) {
-            self.events.push(Event::SessionEnded { session, reason: EndReason::Killed });
-        }
         self.end_session(id, CloseReason::Removed);
         self.tell();
         Kill::Done

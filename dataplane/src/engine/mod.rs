@@ -13,6 +13,8 @@ use crate::conntrack::{Family, Session, SessionId, Table, TupleHasher};
 use crate::engine::control::Controls;
 use crate::engine::event::Events;
 use crate::engine::ipv6::Ipv6State;
+use crate::engine::lease::Leases;
+use crate::engine::limit::Notices;
 use crate::fragment::Fragments;
 use crate::limits::{EXPIRIES_PER_CALL, Limits};
 use crate::nat::{Capacity, Mapping, Nat, Notice};
@@ -30,18 +32,24 @@ mod evict;
 mod fragments;
 mod hairpin;
 mod ipv6;
+mod lease;
+mod limit;
 mod live;
 mod open;
 mod packet;
 mod process;
+mod record;
 mod rewrite;
 mod stats;
 
 pub use batch::BATCH;
 pub use drop_reason::DropReason;
-pub use event::{EndReason, Event};
+pub use event::{EndReason, Event, Interest};
+pub use lease::{Lease, LeaseEnd, LeaseError, LeaseFilter, LeaseId, LeaseKey, LeaseRequest, Owner};
+pub use limit::{LimitReached, Scarce};
 pub use live::{Announcement, Kill};
 pub use packet::{ChecksumState, Packet, Transmit};
+pub use record::SessionRecord;
 pub use stats::Stats;
 
 /// What becomes of a packet.
@@ -72,12 +80,15 @@ pub struct Engine {
     ipv6: Option<Box<Ipv6State>>,
     hasher: TupleHasher,
     expectations: Expectations,
+    leases: Leases,
     controls: Controls,
     /// The control messages that announced sessions, while these last.
     announcements: BTreeMap<SessionId, Announcement>,
     fragments: Fragments,
     rng: Rng,
     events: Events,
+    interest: Interest,
+    notices: Notices,
     transmits: VecDeque<Transmit>,
     stats: Stats,
     /// When sessions are looked at for expiry next.
@@ -99,7 +110,11 @@ impl Engine {
             nat: Nat::new(
                 Capacity {
                     // One more, which a new session has before an old one makes room for it.
-                    mappings: limits.sessions.saturating_add(limits.pinholes).saturating_add(1),
+                    mappings: limits
+                        .sessions
+                        .saturating_add(limits.pinholes)
+                        .saturating_add(limits.leases)
+                        .saturating_add(1),
                     sessions: limits.sessions,
                     subscribers: limits.subscribers,
                 },
@@ -108,11 +123,14 @@ impl Engine {
             ipv6: None,
             hasher,
             expectations: Expectations::default(),
+            leases: Leases::default(),
             controls: Controls::default(),
             announcements: BTreeMap::new(),
             fragments: Fragments::new(limits.fragmented_datagrams, hasher, &mut rng),
             rng,
             events: Events::new(limits.events),
+            interest: Interest::default(),
+            notices: Notices::new(hasher),
             transmits: VecDeque::new(),
             stats: Stats::default(),
             next_sweep: now.saturating_add(SWEEP_INTERVAL),
@@ -130,9 +148,6 @@ impl Engine {
             .map(|(id, _)| id)
             .collect();
         for id in gone {
-            if let Some(session) = self.table.arriving(id, Direction::Original) {
-                self.events.push(Event::SessionEnded { session, reason: EndReason::Policy });
-            }
             self.end_session(id, CloseReason::Policy);
         }
         let disallowed = |pinhole: &&Pinhole| !self.allows_pinhole(&snapshot, pinhole);
@@ -140,6 +155,7 @@ impl Engine {
         for id in closed {
             self.close_pinhole(id, CloseReason::Policy);
         }
+        self.end_disallowed_leases(&snapshot);
         self.nat.configure(&snapshot);
         for (_, session) in self.table.iter().filter(|(_, session)| session.originator() == Realm::Inside) {
             if session.family() == Family::V4 {
@@ -198,6 +214,9 @@ impl Engine {
         while budget > 0 && self.nat.expire() {
             budget -= 1;
         }
+        while budget > 0 && self.expire_lease(now) {
+            budget -= 1;
+        }
         while budget > 0 {
             let Some(id) = self.expectations.expired(now) else { break };
             self.close_pinhole(id, CloseReason::Expired);
@@ -223,6 +242,7 @@ impl Engine {
         let deadlines = [
             sweep,
             self.expectations.next_deadline(),
+            self.leases.next_deadline(),
             self.controls.next_deadline(),
             self.nat.next_deadline(),
             self.fragments.next_deadline(),
@@ -295,6 +315,7 @@ impl Engine {
     /// The one way out for a session: its mapping, its control stream and its unused pinholes go with it.
     fn end_session(&mut self, id: SessionId, reason: CloseReason) {
         let ipv6 = self.table.ipv6_key(id).copied();
+        let told = self.told_at_end(id, reason);
         let Some(session) = self.table.remove(id) else { return };
         match ipv6 {
             Some(key) => self.uncount_ipv6(&key, session.originator()),
@@ -310,6 +331,9 @@ impl Engine {
             self.announcements.remove(&id);
         }
         self.close_pinholes_of(id, reason);
+        if let Some(told) = told {
+            self.events.push(told);
+        }
         self.stats.sessions_ended += 1;
     }
 
@@ -350,6 +374,8 @@ fn closed_event(pinhole: &Pinhole, reason: CloseReason) -> Event {
     Event::PinholeClosed {
         id: pinhole.id,
         protocol: pinhole.alg,
+        transport: pinhole.protocol,
+        peer: pinhole.peer,
         outside: pinhole.outside,
         inside: pinhole.inside,
         reason,

@@ -24,10 +24,11 @@ impl Engine {
         tuple: &Tuple,
         opening: Opening,
     ) -> Result<Option<SessionId>, DropReason> {
-        match context.realm {
+        let opened = match context.realm {
             Realm::Inside => self.open_from_inside(context, tuple, opening),
             Realm::Outside => self.open_from_outside(context, tuple, opening),
-        }
+        };
+        opened.inspect_err(|reason| self.note_refusal(context, tuple, *reason))
     }
 
     fn open_from_inside(
@@ -129,8 +130,10 @@ impl Engine {
         let known = self.nat.lookup_outside(tuple.protocol, outside);
         // Towards whom nothing is translated, nobody is answered through a mapping that translates.
         let sender = (tuple.source, tuple.source_port);
-        let admitted =
-            known.filter(|id| self.nat.admits(*id, sender.0) && self.nat.allows(snapshot, *id, sender));
+        let admitted = known.filter(|id| {
+            (self.nat.admits(*id, sender.0) || self.is_leased_to(*id, tuple))
+                && self.nat.allows(snapshot, *id, sender)
+        });
         if let Some(id) = admitted {
             self.nat.hold(id);
         }

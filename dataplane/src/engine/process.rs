@@ -234,6 +234,7 @@ impl Engine {
                 };
                 self.nat.count_session(mapping, new.originator, remote);
                 self.stats.sessions_created += 1;
+                self.tell_opened(id);
                 Ok(id)
             }
             Err(error) => {

@@ -71,7 +71,13 @@ impl Nat {
     }
 
     /// Takes a port of a range, one that is wanted if there is one.
-    fn take_port(&mut self, need: Need, address: Ipv4Addr, range: PortRange, rng: &mut Rng) -> Option<u16> {
+    pub(super) fn take_port(
+        &mut self,
+        need: Need,
+        address: Ipv4Addr,
+        range: PortRange,
+        rng: &mut Rng,
+    ) -> Option<u16> {
         let ports = &mut self.pool.outside_mut(address)?.ports;
         let port = ports.obtain(need.protocol, range, need.wanted, rng);
         match need.wanted {
@@ -121,13 +127,13 @@ impl Nat {
         self.count_in(need, address, number, port)
     }
 
-    fn block(&mut self, address: Ipv4Addr, number: u16) -> Option<(Block, PortRange)> {
+    pub(super) fn block(&mut self, address: Ipv4Addr, number: u16) -> Option<(Block, PortRange)> {
         let blocks = self.pool.outside_mut(address)?.blocks.as_ref()?;
         Some((*blocks.block(number)?, blocks.range(number)?))
     }
 
     /// Counts what was taken of a block, which is in use from then on.
-    fn count_in(&mut self, need: Need, address: Ipv4Addr, number: u16, port: u16) -> Option<u16> {
+    pub(super) fn count_in(&mut self, need: Need, address: Ipv4Addr, number: u16, port: u16) -> Option<u16> {
         let block = self.pool.outside_mut(address)?.blocks.as_mut()?.block_mut(number)?;
         block.used += need.wanted.ports();
         if block.state == BlockState::Held {

@@ -1,10 +1,60 @@
 //! Mappings shown to people: a bounded piece of the table at a time.
 
+use std::net::Ipv4Addr;
+
 use crate::config::PortRange;
 use crate::config::nat::Allocation;
 use crate::nat::{Mapping, Nat, Source};
 
+/// An inside host that has mappings or blocks of ports, as it is now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SubscriberView {
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// The outside address that its sessions leave from, while it has any there.
+    pub outside: Option<Ipv4Addr>,
+    /// Its mappings.
+    pub mappings: u32,
+    /// Outside ports and ICMP identifiers that these take.
+    pub ports: u32,
+    /// Its sessions.
+    pub sessions: u32,
+    /// Blocks of ports that nobody else may have.
+    pub blocks: u16,
+    /// Sessions that it was refused since it has something, for want of anything.
+    pub refused: u64,
+}
+
 impl Nat {
+    /// Returns the number of places for subscribers, free ones included.
+    pub fn subscriber_places(&self) -> u32 {
+        self.capacity.subscribers
+    }
+
+    /// Visits the subscribers at `count` places from `first` on, with their places.
+    pub fn subscriber_range(&self, first: u32, count: u32) -> impl Iterator<Item = (u32, SubscriberView)> {
+        self.subscribers.range(first, count).map(|(place, subscriber)| {
+            let view = SubscriberView {
+                address: subscriber.address,
+                outside: subscriber.paired,
+                mappings: subscriber.mappings,
+                ports: subscriber.ports,
+                sessions: subscriber.sessions,
+                blocks: subscriber.blocks,
+                refused: subscriber.refused,
+            };
+            (place, view)
+        })
+    }
+
+    /// Counts a session that a subscriber was refused.
+    pub fn count_refused(&mut self, subscriber: Ipv4Addr) {
+        let known = self.subscribers.lookup(subscriber);
+        if let Some(subscriber) = known.and_then(|slot| self.subscribers.at_mut(slot)) {
+            subscriber.refused = subscriber.refused.saturating_add(1);
+        }
+    }
+
     /// Returns the number of places for mappings, free ones included.
     pub fn places(&self) -> u32 {
         self.capacity.mappings
@@ -17,6 +67,11 @@ impl Nat {
         (first..=u32::MAX)
             .zip(self.mappings.iter().skip(start).take(count))
             .filter_map(|(place, mapping)| Some((place, mapping.as_ref()?)))
+    }
+
+    /// Returns the outside address that a subscriber's sessions leave from, while it has any there.
+    pub fn paired_with(&self, subscriber: Ipv4Addr) -> Option<Ipv4Addr> {
+        self.subscribers.at(self.subscribers.lookup(subscriber)?)?.paired
     }
 
     /// Returns the ports that are the subscriber's alone and that a mapping's is one of, where ports are given out so.

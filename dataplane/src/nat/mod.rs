@@ -16,6 +16,7 @@ mod account;
 mod allocate;
 mod block;
 mod change;
+mod explicit;
 mod filter;
 mod key;
 mod look;
@@ -33,6 +34,8 @@ use ports::Wanted;
 use subscriber::Subscribers;
 
 pub use allocate::PortBlock;
+pub use explicit::{Otherwise, Wish, WishError};
+pub use look::SubscriberView;
 pub use subscriber::SubscriberLimit;
 
 /// A mapping's place in the table.
@@ -42,6 +45,11 @@ pub struct MappingId(u32);
 impl MappingId {
     /// No mapping.
     pub(crate) const NONE: Self = Self(u32::MAX);
+
+    /// Names the mapping at a place.
+    pub(crate) const fn at(place: u32) -> Self {
+        Self(place)
+    }
 }
 
 /// One inside endpoint and the outside endpoint that stands for it.

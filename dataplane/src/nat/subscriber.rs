@@ -27,6 +27,8 @@ pub(super) struct Subscriber {
     pub(super) blocks: u16,
     /// The first block of its list, by its number in the paired address.
     pub(super) first_block: u16,
+    /// Sessions that it was refused.
+    pub(super) refused: u64,
     /// The sessions that it opens.
     rate: Rate,
 }
@@ -94,6 +96,15 @@ impl Subscribers {
         self.by_address.lookup(self.hash(address), is_it)
     }
 
+    /// Visits those at `count` places from `first` on, with their places.
+    pub(super) fn range(&self, first: u32, count: u32) -> impl Iterator<Item = (u32, &Subscriber)> {
+        let start = usize::try_from(first).unwrap_or(usize::MAX);
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        (first..=u32::MAX)
+            .zip(self.entries.iter().skip(start).take(count))
+            .filter_map(|(place, subscriber)| Some((place, subscriber.as_ref()?)))
+    }
+
     pub(super) fn at(&self, slot: u32) -> Option<&Subscriber> {
         self.entries.get(usize::try_from(slot).ok()?)?.as_ref()
     }
@@ -117,6 +128,7 @@ impl Subscribers {
             blocks: 0,
             first_block: NO_BLOCK,
             rate: Rate::default(),
+            refused: 0,
         });
         Some(slot)
     }

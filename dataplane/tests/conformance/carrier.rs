@@ -30,7 +30,7 @@ pub(crate) const RFC6888: Document = Document {
             "this is so of port blocks and, as nothing moves, of deterministic ports; a port that is given alone is \
              taken again at random",
         ),
-        must("REQ-9", "subscribers control their mappings by a protocol: PCP").gap("there is no PCP server"),
+        must("REQ-9", "subscribers control their mappings by a protocol: PCP"),
         should("REQ-10", "it is manageable").also(&["pieces_add_up"]),
         must("REQ-11", "without a mapping the packet is dropped, its sender and the management are told, and no mapping \
              ends").part("neither an ICMP host unreachable nor an event is sent; the drop is counted"),

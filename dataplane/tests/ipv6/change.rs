@@ -60,7 +60,7 @@ fn a_killed_connection_is_reset_at_both_ends() {
     let Some(Event::SessionEnded { session, reason: EndReason::Killed }) = network.engine.poll_event() else {
         panic!("no word of it")
     };
-    assert_eq!(session.source, Endpoint::from(HOST));
+    assert_eq!(session.inside(), Endpoint::from(HOST));
     assert_eq!(network.refused(&tcp(WEB, HOST, 5_000, 1_000, ACK, b"")), DropReason::NotExpected);
     assert_eq!(network.engine.pinholes_after(PinholeId(0)).count(), 0);
 }

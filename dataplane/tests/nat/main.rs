@@ -8,16 +8,20 @@ mod forwards;
 mod icmp;
 mod modes;
 #[path = "../engine/network.rs"]
-#[expect(dead_code, reason = "not all of what the engine's tests need is needed here")]
 mod network;
 #[path = "../engine/packets.rs"]
 #[expect(dead_code, reason = "not all of what the engine's tests need is needed here")]
 mod packets;
+mod records;
 mod rfc4787;
 mod rfc5382;
 mod rfc5961;
+mod rfc6887;
 mod rfc6888;
 mod rfc7422;
 mod rfc7857;
 mod timers;
+#[path = "../../benches/engine/traffic.rs"]
+#[expect(dead_code, reason = "the order of packets is the bench's own")]
+mod traffic;
 mod world;

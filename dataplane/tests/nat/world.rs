@@ -87,7 +87,11 @@ impl Network {
                 | Event::AlgOpaque { .. }
                 | Event::PinholeOpened { .. }
                 | Event::PinholeClosed { .. }
-                | Event::SessionEnded { .. } => None,
+                | Event::SessionOpened(_)
+                | Event::SessionEnded { .. }
+                | Event::LeaseGiven(_)
+                | Event::LeaseEnded { .. }
+                | Event::LimitReached(_) => None,
             })
             .collect()
     }

@@ -155,6 +155,7 @@ async fn pinholes_and_mappings_are_listed() {
         remote: "0.0.0.0:0".to_owned(),
         holders: 2,
         block: Some(v1::PortRange { first: 1984, last: 2047 }),
+        explicit: None,
     };
     let found = Outcome::Mappings(v1::Mappings { mappings: vec![mapping], total: 1, next: Some(8_192) });
     let (answer, _) = fixture.ask(&fixture.api, &mut peer, "mappings?port=5353", found).await;

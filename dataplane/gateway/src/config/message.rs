@@ -1,5 +1,6 @@
 //! The configuration as the controller's message carries it.
 
+mod export;
 mod ipv6;
 mod translation;
 
@@ -8,6 +9,7 @@ use pinhole_dataplane::config::nat::{List, Located, NatDraft};
 use pinhole_proto::v1;
 
 use crate::config::draft::{self, AlgDraft, Draft, ServiceDraft};
+use crate::config::export::Trust;
 use crate::config::ports::{MAX_RANGES, PortError, PortSet, port_range};
 use crate::config::{AlgState, Config, HostEcho, Problem, ServiceProtocol};
 
@@ -33,7 +35,7 @@ fn summary(problems: &[Problem<String>]) -> String {
 pub fn parse(message: &v1::GatewayConfig) -> Result<Config, MessageError> {
     let mut problems = Vec::new();
     let draft = read(message, &mut problems);
-    draft::check(draft, &mut problems).ok_or(MessageError(problems))
+    draft::check(draft, Trust::Remote, &mut problems).ok_or(MessageError(problems))
 }
 
 fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Draft<String> {
@@ -43,6 +45,7 @@ fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Dra
         nat_ports: None,
         host_echo: HostEcho::Answer,
         algs: Vec::new(),
+        exports: Vec::new(),
     };
     match &message.nat {
         Some(nat) => {
@@ -56,6 +59,9 @@ fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Dra
     }
     for (index, alg) in message.algs.iter().enumerate() {
         draft.algs.extend(read_alg(&format!("algs[{index}]"), alg, problems));
+    }
+    for (index, export) in message.exports.iter().enumerate() {
+        draft.exports.push(export::read(&format!("exports[{index}]"), export));
     }
     draft
 }
@@ -93,7 +99,7 @@ fn read_alg(path: &str, alg: &v1::Alg, problems: &mut Vec<Problem<String>>) -> O
 }
 
 /// Returns the protocol of the contract's number.
-pub(crate) fn parse_protocol(number: i32) -> Option<AlgProtocol> {
+pub fn parse_protocol(number: i32) -> Option<AlgProtocol> {
     match v1::AlgProtocol::try_from(number) {
         Ok(v1::AlgProtocol::Ftp) => Some(AlgProtocol::Ftp),
         Ok(v1::AlgProtocol::IkeEsp) => Some(AlgProtocol::IkeEsp),

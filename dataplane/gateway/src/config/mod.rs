@@ -1,6 +1,7 @@
 //! What a gateway enforces, parsed and checked once: from a file or from the controller's message.
 
 mod draft;
+pub mod export;
 pub mod file;
 pub mod message;
 pub mod ports;
@@ -16,6 +17,7 @@ use pinhole_dataplane::config::order::{Deterministic, SubscriberOrder};
 use pinhole_dataplane::config::{self as engine, PortRange};
 use pinhole_dataplane::limits;
 
+use crate::config::export::ExportSettings;
 use crate::config::ports::PortSet;
 
 pub use draft::Problem;
@@ -46,6 +48,8 @@ pub struct Config {
     pub host_echo: HostEcho,
     /// All five ALGs, ordered by protocol.
     pub algs: Vec<AlgSetting>,
+    /// To whom events are exported.
+    pub exports: Vec<ExportSettings>,
 }
 
 /// The ports that subscribers get on an address of the pool that only the gateway uses (RFC 6888, REQ-13: 64,512

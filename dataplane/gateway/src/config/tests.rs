@@ -36,6 +36,7 @@ fn message() -> v1::GatewayConfig {
             policy_name: String::new(),
         }],
         ipv6: None,
+        exports: vec![],
     }
 }
 

@@ -1,7 +1,6 @@
 //! The control stream: keeps it open, answers configurations, reports counters and events. Whatever happens to
 //! it, the datapath goes on with the last good configuration.
 
-mod backoff;
 pub(crate) mod session;
 
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use rand::Rng;
 use tokio::sync::{oneshot, watch};
 use tonic::transport::Endpoint;
 
-use crate::control::backoff::Backoff;
+use crate::backoff::Backoff;
 use crate::datapath::worker::WorkerHandle;
 use crate::events::EventReceiver;
 use crate::options::{ControllerOptions, Link, Status};

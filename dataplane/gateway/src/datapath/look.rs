@@ -5,14 +5,15 @@ use pinhole_dataplane::alg::{AlgProtocol, PinholeId};
 use pinhole_dataplane::conntrack::expectation::Pinhole;
 use pinhole_dataplane::conntrack::{Session, SessionId};
 use pinhole_dataplane::engine::{Engine, Kill};
-use pinhole_dataplane::nat::Mapping;
+use pinhole_dataplane::nat::{Mapping, SubscriberView};
 use pinhole_dataplane::time::Timestamp;
 use pinhole_dataplane::tuple::{Direction, Flow};
 use pinhole_proto::v1;
 use pinhole_proto::v1::findings::Outcome;
 
 use crate::config::message::protocol_message;
-use crate::live::{Life, Listing, PinholeName, Question, SessionName};
+use crate::export::record::owner_name;
+use crate::live::{LeaseName, Life, Listing, PinholeName, Question, SessionName};
 
 /// Places of a table that are looked at in one piece, in which no packet is carried: 0.1 to 0.25 ms where all are used.
 const MAX_PLACES: u32 = 8_192;
@@ -22,11 +23,15 @@ pub(crate) fn answer(engine: &mut Engine, question: &Question, life: Life, now: 
     match question {
         Question::Sessions(listing) => Outcome::Sessions(sessions(engine, listing, life, now)),
         Question::Pinholes(listing) => Outcome::Pinholes(pinholes(engine, listing, life, now)),
-        Question::Mappings(listing) => Outcome::Mappings(mappings(engine, listing)),
+        Question::Mappings(listing) => Outcome::Mappings(mappings(engine, listing, life, now)),
+        Question::Subscribers(listing) => Outcome::Subscribers(subscribers(engine, listing)),
         Question::EndSession(name) if name.life == life => outcome_of(engine.kill_session(name.id)),
         Question::ClosePinhole(name) if name.life == life => outcome_of(engine.kill_pinhole(name.id)),
+        Question::EndMapping(name) if name.life == life => outcome_of(engine.kill_lease(name.id)),
         // Of a datapath that has ended.
-        Question::EndSession(_) | Question::ClosePinhole(_) => outcome_of(Kill::Absent),
+        Question::EndSession(_) | Question::ClosePinhole(_) | Question::EndMapping(_) => {
+            outcome_of(Kill::Absent)
+        }
     }
 }
 
@@ -164,7 +169,7 @@ fn pinhole_message(pinhole: &Pinhole, life: Life, now: Timestamp) -> v1::Pinhole
     }
 }
 
-fn mappings(engine: &Engine, listing: &Listing) -> v1::Mappings {
+fn mappings(engine: &Engine, listing: &Listing, life: Life, now: Timestamp) -> v1::Mappings {
     let filter = &listing.filter;
     let fits = |mapping: &Mapping| {
         filter.protocol.is_none_or(|protocol| protocol == mapping.protocol)
@@ -187,9 +192,42 @@ fn mappings(engine: &Engine, listing: &Listing) -> v1::Mappings {
             block: engine
                 .block_of(mapping)
                 .map(|block| v1::PortRange { first: block.first().into(), last: block.last().into() }),
+            explicit: engine.longest_lease_of(place).map(|lease| v1::Explicit {
+                id: LeaseName { life, id: lease.id }.to_string(),
+                origin: owner_name(lease.owner).to_owned(),
+                left_ms: left_ms(lease.deadline, now),
+            }),
         });
     }
     v1::Mappings { mappings, total: count(engine.mapping_count()), next }
+}
+
+/// Only an address chooses here: subscribers have no port of their own, and no protocol.
+fn subscribers(engine: &Engine, listing: &Listing) -> v1::Subscribers {
+    let fits = |subscriber: &SubscriberView| {
+        listing.filter.address.is_none_or(|wanted| {
+            wanted == subscriber.address || subscriber.outside.is_some_and(|own| wanted == own)
+        })
+    };
+    let (first, mut next) = piece(listing.from, engine.subscriber_places());
+    let mut subscribers = Vec::new();
+    let looked_at = engine.subscribers_from(first, MAX_PLACES);
+    for (place, subscriber) in looked_at.filter(|(_, subscriber)| fits(subscriber)) {
+        if subscribers.len() >= listing.limit {
+            next = Some(place.into());
+            break;
+        }
+        subscribers.push(v1::Subscriber {
+            address: subscriber.address.to_string(),
+            outside: subscriber.outside.map(|outside| outside.to_string()).unwrap_or_default(),
+            sessions: subscriber.sessions,
+            mappings: subscriber.mappings,
+            ports: subscriber.ports,
+            blocks: subscriber.blocks.into(),
+            refused: subscriber.refused,
+        });
+    }
+    v1::Subscribers { subscribers, total: count(engine.subscriber_count()), next }
 }
 
 fn alg_message(alg: Option<AlgProtocol>) -> i32 {

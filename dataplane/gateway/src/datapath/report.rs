@@ -9,6 +9,7 @@ use pinhole_dataplane::tuple::Flow;
 use pinhole_proto::v1;
 
 use crate::config::message::protocol_message;
+use crate::export::Outlets;
 
 /// Packets that the gateway itself dropped or delivered, beside the engine's counters.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,7 +25,7 @@ pub(crate) struct Tally {
 }
 
 /// Returns all counters; reasons that never happened are left out.
-pub(crate) fn counters(engine: &Engine, tally: &Tally) -> v1::Counters {
+pub(crate) fn counters(engine: &Engine, tally: &Tally, outlets: &Outlets) -> v1::Counters {
     let stats = engine.stats();
     let own = [
         ("bad_tun_header", tally.bad_header),
@@ -40,6 +41,7 @@ pub(crate) fn counters(engine: &Engine, tally: &Tally) -> v1::Counters {
         packets_dropped: own.iter().fold(stats.dropped(), |sum, (_, count)| sum.saturating_add(*count)),
         packets_delivered: tally.delivered,
         drops_by_reason: drops_by_reason.map(|(name, count)| (name.to_owned(), count)).collect(),
+        exports: outlets.counters(),
     }
 }
 
@@ -68,7 +70,7 @@ pub(crate) fn event(event: Event) -> Option<v1::event::Event> {
             control: Some(flow(&control)),
             reason: opaque(reason).to_owned(),
         }),
-        Event::PinholeOpened { id, protocol, control, message, peer, outside, inside, lifetime } => {
+        Event::PinholeOpened { id, protocol, control, message, peer, outside, inside, lifetime, .. } => {
             v1::event::Event::PinholeOpened(v1::PinholeOpened {
                 pinhole_id: id.0,
                 protocol: protocol_message(protocol).into(),
@@ -80,32 +82,32 @@ pub(crate) fn event(event: Event) -> Option<v1::event::Event> {
                 lifetime_ms: u32::try_from(lifetime.as_millis()).unwrap_or(u32::MAX),
             })
         }
-        Event::PinholeClosed { id, protocol, outside, inside, reason } => {
+        Event::PinholeClosed { id, protocol, outside, inside, reason, .. } => {
             v1::event::Event::PinholeClosed(v1::PinholeClosed {
                 pinhole_id: id.0,
                 protocol: protocol_message(protocol).into(),
                 outside: outside.to_string(),
                 inside: inside.to_string(),
-                reason: close(reason).to_owned(),
+                reason: close_name(reason).to_owned(),
             })
         }
         Event::PortBlockAllocated(block) => v1::event::Event::PortBlockAllocated(port_block(&block)),
         Event::PortBlockReleased(block) => v1::event::Event::PortBlockReleased(port_block(&block)),
         Event::SessionEnded { session, reason: EndReason::Killed } => {
             v1::event::Event::SessionEnded(v1::SessionEnded {
-                session: Some(flow(&session)),
+                session: Some(flow(&session.first())),
                 reason: "killed".to_owned(),
             })
         }
         // There may be as many as sessions.
-        Event::SessionEnded { session, reason: EndReason::Policy } => {
-            tracing::debug!(%session, "the new configuration has ended a session");
-            return None;
+        Event::SessionOpened(_)
+        | Event::SessionEnded {
+            reason: EndReason::Policy | EndReason::Expired | EndReason::Closed | EndReason::Evicted,
+            ..
         }
-        Event::SessionEnded { session, reason: EndReason::Evicted } => {
-            tracing::debug!(%session, "a session that nobody had answered has made room for another one");
-            return None;
-        }
+        | Event::LeaseGiven(_)
+        | Event::LeaseEnded { .. }
+        | Event::LimitReached(_) => return None,
     })
 }
 
@@ -164,7 +166,8 @@ const fn opaque(reason: OpaqueReason) -> &'static str {
     }
 }
 
-const fn close(reason: CloseReason) -> &'static str {
+/// Returns the name of why a pinhole closed.
+pub(crate) const fn close_name(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::Used => "used",
         CloseReason::Expired => "expired",

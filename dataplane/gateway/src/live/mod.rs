@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use pinhole_dataplane::addr::Endpoint;
 use pinhole_dataplane::alg::{AlgProtocol, PinholeId};
 use pinhole_dataplane::conntrack::{Progress, SessionId};
+use pinhole_dataplane::engine::LeaseId;
 use pinhole_dataplane::tuple::Protocol;
 use pinhole_proto::v1;
 use pinhole_proto::v1::findings::Outcome;
@@ -37,14 +38,23 @@ pub(crate) struct PinholeName {
     pub(crate) id: PinholeId,
 }
 
+/// An explicit mapping's name in messages.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct LeaseName {
+    pub(crate) life: Life,
+    pub(crate) id: LeaseId,
+}
+
 /// What is asked.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Question {
     Sessions(Listing),
     Pinholes(Listing),
     Mappings(Listing),
+    Subscribers(Listing),
     EndSession(SessionName),
     ClosePinhole(PinholeName),
+    EndMapping(LeaseName),
 }
 
 /// Which entries are wanted.
@@ -135,12 +145,17 @@ fn rest(question: &Question, so_far: &Outcome) -> Option<Question> {
         (Question::Mappings(listing), Outcome::Mappings(page)) => {
             further(listing, page.mappings.len(), page.next).map(Question::Mappings)
         }
+        (Question::Subscribers(listing), Outcome::Subscribers(page)) => {
+            further(listing, page.subscribers.len(), page.next).map(Question::Subscribers)
+        }
         (
             Question::Sessions(_)
             | Question::Pinholes(_)
             | Question::Mappings(_)
+            | Question::Subscribers(_)
             | Question::EndSession(_)
-            | Question::ClosePinhole(_),
+            | Question::ClosePinhole(_)
+            | Question::EndMapping(_),
             _,
         ) => None,
     }
@@ -161,6 +176,10 @@ fn join(all: &mut Outcome, more: Outcome) {
             all.mappings.extend(more.mappings);
             (all.total, all.next) = (more.total, more.next);
         }
+        (Outcome::Subscribers(all), Outcome::Subscribers(more)) => {
+            all.subscribers.extend(more.subscribers);
+            (all.total, all.next) = (more.total, more.next);
+        }
         (all, more) => *all = more,
     }
 }
@@ -173,11 +192,15 @@ fn parse(inquiry: v1::Inquiry) -> Result<Question, Unasked> {
         Some(Asked::Sessions(asked)) => listing(asked).map(Question::Sessions),
         Some(Asked::Pinholes(asked)) => listing(asked).map(Question::Pinholes),
         Some(Asked::Mappings(asked)) => listing(asked).map(Question::Mappings),
+        Some(Asked::Subscribers(asked)) => listing(asked).map(Question::Subscribers),
         Some(Asked::EndSession(name)) => {
             SessionName::parse(&name).map(Question::EndSession).ok_or(Unasked::Absent)
         }
         Some(Asked::ClosePinhole(name)) => {
             PinholeName::parse(&name).map(Question::ClosePinhole).ok_or(Unasked::Absent)
+        }
+        Some(Asked::EndMapping(name)) => {
+            LeaseName::parse(&name).map(Question::EndMapping).ok_or(Unasked::Absent)
         }
         None => Err(Unasked::Refused(Refusal::Unknown)),
     }
@@ -225,11 +248,26 @@ impl SessionName {
 
 impl PinholeName {
     fn parse(text: &str) -> Option<Self> {
-        let (life, id) = text.split_once('-')?;
-        let (life, id) = (u32::from_str_radix(life, 16).ok()?, u64::from_str_radix(id, 16).ok()?);
-        let name = Self { life: Life(life), id: PinholeId(id) };
-        (name.to_string() == text).then_some(name)
+        let (life, id) = parse_numbered(text)?;
+        Some(Self { life, id: PinholeId(id) })
     }
+}
+
+impl LeaseName {
+    fn parse(text: &str) -> Option<Self> {
+        let (life, id) = parse_numbered(text)?;
+        Some(Self { life, id: LeaseId(id) })
+    }
+}
+
+fn parse_numbered(text: &str) -> Option<(Life, u64)> {
+    let (life, id) = text.split_once('-')?;
+    let (life, id) = (Life(u32::from_str_radix(life, 16).ok()?), u64::from_str_radix(id, 16).ok()?);
+    (numbered(life, id) == text).then_some((life, id))
+}
+
+fn numbered(life: Life, id: u64) -> String {
+    format!("{:08x}-{id:x}", life.0)
 }
 
 impl fmt::Display for SessionName {
@@ -241,7 +279,13 @@ impl fmt::Display for SessionName {
 
 impl fmt::Display for PinholeName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:08x}-{:x}", self.life.0, self.id.0)
+        formatter.write_str(&numbered(self.life, self.id.0))
+    }
+}
+
+impl fmt::Display for LeaseName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&numbered(self.life, self.id.0))
     }
 }
 

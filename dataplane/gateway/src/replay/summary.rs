@@ -56,7 +56,11 @@ impl Summary {
             | Event::PinholeClosed { .. }
             | Event::PortBlockAllocated(_)
             | Event::PortBlockReleased(_)
-            | Event::SessionEnded { .. } => return,
+            | Event::SessionOpened(_)
+            | Event::SessionEnded { .. }
+            | Event::LeaseGiven(_)
+            | Event::LeaseEnded { .. }
+            | Event::LimitReached(_) => return,
         };
         if self.alg.len() < MAX_LINES {
             self.alg.push(line);

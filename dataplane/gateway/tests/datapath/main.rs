@@ -1,6 +1,8 @@
 //! The gateway between real hosts in network namespaces. Needs root, or `unshare -Ur`.
 
+mod asked;
 mod embedded;
+mod export;
 mod ipv6;
 mod live;
 mod process;

@@ -91,6 +91,7 @@ impl Engine {
         }
         self.wait_for_answer(id, key.transport(), self.owner_ipv6(key));
         self.stats.sessions_created += 1;
+        self.tell_opened(id);
         Ok(id)
     }
 

@@ -71,6 +71,7 @@ fn mappings_are_towards_somebody_or_anybody() {
         remote: remote.to_owned(),
         holders: 2,
         block,
+        explicit: None,
     };
     let range = |first, last| Some(v1::PortRange { first, last });
     let read = mapping(message("0.0.0.0:0", range(1984, 2047))).unwrap();

@@ -1,5 +1,6 @@
 //! The configuration file of a gateway that runs alone.
 
+mod export;
 mod ipv6;
 mod reader;
 mod translation;
@@ -12,6 +13,7 @@ use pinhole_dataplane::config::nat::{Located, Mode, NatDraft};
 use toml::de::DeTable;
 
 use crate::config::draft::{self, AlgDraft, Draft, ServiceDraft};
+use crate::config::export::Trust;
 use crate::config::file::reader::{Absences, Reader, Table};
 use crate::config::{AlgState, Config, HostEcho, parse_alg_name};
 
@@ -85,7 +87,7 @@ pub fn parse(text: &str) -> Result<Config, Vec<FileProblem>> {
     let absences = if readable.is_none() { Absences::Report } else { Absences::Ignore };
     let mut problems = Vec::new();
     let draft = read_document(&Table::root(document.get_ref()), Reader::new(&mut problems, absences));
-    let config = draft::check(draft, &mut problems);
+    let config = draft::check(draft, Trust::Host, &mut problems);
     found.extend(
         problems
             .into_iter()
@@ -115,7 +117,7 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
 }
 
 fn read_document(root: &Table<'_>, mut reader: Reader<'_>) -> Draft<Span> {
-    reader.only_keys(root, &["inside", "outside", "nat", "ipv6", "host", "alg"]);
+    reader.only_keys(root, &["inside", "outside", "nat", "ipv6", "host", "alg", "export"]);
     let inside = reader.required_strings(root, "inside");
     let outside = reader.required_strings(root, "outside");
     let mut draft = Draft {
@@ -124,6 +126,7 @@ fn read_document(root: &Table<'_>, mut reader: Reader<'_>) -> Draft<Span> {
         nat_ports: None,
         host_echo: HostEcho::Answer,
         algs: Vec::new(),
+        exports: Vec::new(),
     };
     if let Some(nat) = reader.required_table(root, "nat") {
         reader.only_keys(&nat, &[&["inside_prefixes", "pool", "ports"], &translation::KEYS[..]].concat());
@@ -147,6 +150,9 @@ fn read_document(root: &Table<'_>, mut reader: Reader<'_>) -> Draft<Span> {
     }
     for alg in reader.tables(root, "alg") {
         draft.algs.extend(read_alg(&mut reader, &alg));
+    }
+    for table in reader.tables(root, "export") {
+        draft.exports.extend(export::read(&mut reader, &table));
     }
     draft
 }

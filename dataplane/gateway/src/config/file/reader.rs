@@ -123,6 +123,12 @@ impl<'p> Reader<'p> {
         }
     }
 
+    /// Reads a list of strings, `None` where it is left out.
+    pub(super) fn optional_strings(&mut self, table: &Table<'_>, key: &str) -> Option<List<Span>> {
+        table.value(key)?;
+        self.required_strings(table, key)
+    }
+
     fn as_parsed<T>(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<T>
     where
         T: FromStr,

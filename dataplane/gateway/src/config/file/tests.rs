@@ -58,7 +58,7 @@ enabled = false
         "1:10: inside is empty",
         "2:20: \"outside\" is an integer, but must be a string",
         "2:23: \"in 0\" is not an interface name: 1 to 15 printable characters without space, / or :",
-        "3:1: unknown key \"colour\" in the file; known are inside, outside, nat, ipv6, host, alg",
+        "3:1: unknown key \"colour\" in the file; known are inside, outside, nat, ipv6, host, alg, export",
         "5:20: \"10.0.0.5/24\" has host bits set: did you mean 10.0.0.0/24?",
         "6:24: the pool's 10.0.0.9 overlaps with the inside prefix 10.0.0.0/24",
         "6:36: \"nonsense\" is not an IPv4 address",

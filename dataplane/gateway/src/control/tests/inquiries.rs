@@ -55,9 +55,11 @@ async fn inquiries_are_answered_by_their_ids() {
                 format!("{} of {} then {:?}", ids.concat(), page.total, page.next)
             }
             Outcome::Refused(reason) => reason,
-            other @ (Outcome::Pinholes(_) | Outcome::Mappings(_) | Outcome::Done(_) | Outcome::Absent(_)) => {
-                format!("{other:?}")
-            }
+            other @ (Outcome::Pinholes(_)
+            | Outcome::Mappings(_)
+            | Outcome::Subscribers(_)
+            | Outcome::Done(_)
+            | Outcome::Absent(_)) => format!("{other:?}"),
         });
     }
     assert_eq!(

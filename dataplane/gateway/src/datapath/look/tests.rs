@@ -1,7 +1,8 @@
 use std::net::Ipv4Addr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use pinhole_dataplane::config::nat::Translation;
+use pinhole_dataplane::config::nat::{SubscriberLimits, Translation};
 use pinhole_dataplane::config::{Config, PoolAddress, PortRange, Snapshot};
 use pinhole_dataplane::engine::Packet;
 use pinhole_dataplane::limits::{Limits, Timeouts};
@@ -14,11 +15,15 @@ const NOW: Timestamp = Timestamp::ZERO;
 
 /// An engine with room for so many sessions, and one datagram session from each of some ports.
 fn engine(sessions: u32, ports: std::ops::Range<u16>) -> Engine {
+    limited(sessions, SubscriberLimits::default(), ports)
+}
+
+fn limited(sessions: u32, limits: SubscriberLimits, ports: std::ops::Range<u16>) -> Engine {
     let ports_given = PortRange::new(1024, 65_535).unwrap();
     let config = Config {
         inside_prefixes: vec!["10.0.0.0/24".parse().unwrap()],
         pool: vec![PoolAddress { address: Ipv4Addr::new(203, 0, 113, 1), ports: ports_given, host: false }],
-        nat: Translation::default(),
+        nat: Translation { limits, ..Translation::default() },
         ipv6: None,
         host_addresses: vec![],
         algs: vec![],
@@ -26,7 +31,8 @@ fn engine(sessions: u32, ports: std::ops::Range<u16>) -> Engine {
         decrement_ttl: false,
         mtu: 1500,
     };
-    let mut engine = Engine::new(Limits { sessions, pinholes: 16, ..Limits::default() }, &[1; 32], NOW);
+    let mut engine =
+        Engine::new(Limits { sessions, pinholes: 16, leases: 16, ..Limits::default() }, &[1; 32], NOW);
     engine.apply(Arc::new(Snapshot::new(config).unwrap()), NOW);
     for port in ports {
         let mut datagram = datagram(port);
@@ -79,7 +85,7 @@ fn pages_follow_each_other_and_filters_choose() {
     }
     assert_eq!(seen, (4000..4010).map(|port| format!("10.0.0.2:{port}")).collect::<Vec<_>>());
     let of_port = Filter { port: Some(4004), ..Filter::default() };
-    let found = mappings(&engine, &listing(0, 3, of_port.clone()));
+    let found = mappings(&engine, &listing(0, 3, of_port.clone()), LIFE, NOW);
     assert_eq!((found.mappings.len(), found.total, found.next), (1, 10, None));
     assert_eq!(found.mappings[0].remote, "0.0.0.0:0");
     assert_eq!(sessions(&engine, &listing(0, 3, of_port), LIFE, NOW).sessions.len(), 1);
@@ -93,6 +99,29 @@ fn pages_follow_each_other_and_filters_choose() {
         assert_eq!((page.sessions, page.total, page.next), (vec![], 10, None));
     }
     assert_eq!(pinholes(&engine, &listing(0, 3, Filter::default()), LIFE, NOW), v1::Pinholes::default());
+}
+
+#[test]
+fn a_subscriber_is_shown_with_what_it_has_and_what_it_was_refused() {
+    let three = SubscriberLimits { sessions: NonZeroU32::new(3), ..SubscriberLimits::default() };
+    let engine = limited(64, three, 4000..4010);
+    let of = |address: &str| {
+        let filter = Filter { address: Some(address.parse().unwrap()), ..Filter::default() };
+        subscribers(&engine, &listing(0, 10, filter))
+    };
+    let [subscriber] = &of("10.0.0.2").subscribers[..] else { panic!("not one") };
+    let expected = v1::Subscriber {
+        address: "10.0.0.2".to_owned(),
+        outside: "203.0.113.1".to_owned(),
+        sessions: 3,
+        mappings: 3,
+        ports: 3,
+        blocks: 0,
+        refused: 7,
+    };
+    assert_eq!(*subscriber, expected);
+    assert_eq!(of("203.0.113.1").subscribers.len(), 1);
+    assert_eq!((of("10.0.0.3").subscribers.len(), of("10.0.0.3").total), (0, 1));
 }
 
 #[test]

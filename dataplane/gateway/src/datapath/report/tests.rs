@@ -49,6 +49,7 @@ fn pinholes_are_named_alike_when_they_open_and_close() {
         protocol: AlgProtocol::Ftp,
         control: control(),
         message: "PORT",
+        transport: Protocol::Tcp,
         peer: endpoint([203, 0, 113, 2], 0),
         outside,
         inside,
@@ -58,6 +59,8 @@ fn pinholes_are_named_alike_when_they_open_and_close() {
     let closed = event(Event::PinholeClosed {
         id: PinholeId(7),
         protocol: AlgProtocol::Ftp,
+        transport: Protocol::Tcp,
+        peer: endpoint([203, 0, 113, 2], 0),
         outside,
         inside,
         reason: CloseReason::Used,

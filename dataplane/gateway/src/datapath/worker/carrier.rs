@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use pinhole_dataplane::addr::Realm;
-use pinhole_dataplane::engine::{BATCH, Engine, Packet, Verdict};
+use pinhole_dataplane::engine::{BATCH, Engine, Interest, Packet, Verdict};
 use pinhole_dataplane::limits::Limits;
 use pinhole_dataplane::time::Timestamp;
 
+use crate::config::export::{EventKind, EventKinds};
 use crate::datapath::QUEUES;
 use crate::datapath::delivery::{Delivery, HostDelivery};
 use crate::datapath::local::SocketTable;
@@ -21,6 +22,8 @@ use crate::datapath::wake::Bell;
 use crate::datapath::worker::frame::{Frame, Left, Target};
 use crate::datapath::worker::{Command, train};
 use crate::events::EventSender;
+use crate::export::Outlets;
+use crate::export::record::{Record, What, wall_ms};
 use crate::live::Life;
 
 /// Bytes that are taken from one queue before the others have their turn, and a packet more: large ones are written
@@ -72,6 +75,7 @@ pub(super) struct Carrier {
     delivery: HostDelivery<SocketTable>,
     events: EventSender,
     events_lost: u64,
+    outlets: Outlets,
     tally: Tally,
     life: Life,
     started: Instant,
@@ -95,6 +99,7 @@ impl Carrier {
             delivery: HostDelivery::new(sockets, Timestamp::ZERO),
             events,
             events_lost: 0,
+            outlets: Outlets::default(),
             tally: Tally::default(),
             life: Life(rand::random()),
             started: Instant::now(),
@@ -187,6 +192,10 @@ impl Carrier {
                 Command::Apply { enforcement, done } => {
                     let now = self.now();
                     self.engine.apply(enforcement.snapshot, now);
+                    // What the change itself ends is told to those who were told that it began.
+                    self.report_events();
+                    self.outlets = enforcement.outlets;
+                    self.engine.set_interest(interest(self.outlets.kinds()));
                     self.delivery.configure(enforcement.own, enforcement.echo);
                     self.send_own();
                     // Whoever asked may have gone; it is enforced all the same.
@@ -198,7 +207,9 @@ impl Carrier {
                     self.send_own();
                     let _ = reply.send(outcome);
                 }
-                Command::Counters { reply } => drop(reply.send(report::counters(&self.engine, &self.tally))),
+                Command::Counters { reply } => {
+                    drop(reply.send(report::counters(&self.engine, &self.tally, &self.outlets)))
+                }
                 Command::Stop => return Next::Stop,
             }
         }
@@ -317,15 +328,26 @@ impl Carrier {
     }
 
     fn report_events(&mut self) {
+        let mut at_ms = None;
         while let Some(event) = self.engine.poll_event() {
+            if let Some((kind, what)) = What::of(&event) {
+                let at_ms = *at_ms.get_or_insert_with(wall_ms);
+                self.outlets.offer(kind, Record { at_ms, what });
+            }
             if let Some(event) = report::event(event) {
                 self.events.send(event);
             }
         }
         let lost = self.engine.events_lost();
         self.events.count_lost(lost.saturating_sub(self.events_lost));
+        self.outlets.count_dropped(lost.saturating_sub(self.events_lost));
         self.events_lost = lost;
     }
+}
+
+/// Returns what the engine has to tell for kinds of events to be exported.
+const fn interest(kinds: EventKinds) -> Interest {
+    Interest { sessions: kinds.contains(EventKind::Sessions), limits: kinds.contains(EventKind::Quota) }
 }
 
 fn write(queue: &TunQueue, frame: &[u8], tally: &mut Tally) {

@@ -21,6 +21,7 @@ use crate::datapath::tun::TunDevice;
 use crate::datapath::wake::Bell;
 use crate::datapath::worker::carrier::Carrier;
 use crate::events::EventSender;
+use crate::export::Outlets;
 use crate::live::Question;
 
 /// Why the datapath did not start or take a configuration.
@@ -43,6 +44,8 @@ pub(crate) struct Enforcement {
     pub(crate) own: BTreeSet<Ipv4Addr>,
     /// Who answers pings to them.
     pub(crate) echo: HostEcho,
+    /// Who is told of events.
+    pub(crate) outlets: Outlets,
 }
 
 enum Command {

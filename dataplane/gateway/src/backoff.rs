@@ -1,4 +1,4 @@
-//! How long to wait before the next attempt to reach the controller.
+//! How long to wait before the next attempt to reach somebody.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use rand::{Rng, RngExt as _};
 
 /// The longest wait after a first failure.
 const FIRST: Duration = Duration::from_millis(200);
-/// The longest wait ever: how long an outage of the controller outlasts its end at most.
+/// The longest wait ever: how long an outage outlasts its end at most.
 const MOST: Duration = Duration::from_secs(10);
-/// No wait is shorter, so that a controller that fails at once is not flooded.
+/// No wait is shorter, so that a peer that fails at once is not flooded.
 const LEAST: Duration = Duration::from_millis(50);
 
-/// Exponential back-off with full jitter, so that gateways that lost their controller together do not come back
+/// Exponential back-off with full jitter, so that gateways that lost the same peer do not come back
 /// together.
 #[derive(Debug)]
 pub(crate) struct Backoff<R> {
