@@ -1,4 +1,4 @@
-.PHONY: run test fuzz-api lint bench bench-api
+.PHONY: run test fuzz fuzz-api lint bench bench-api
 
 # ONCE=1 ends after the demonstration.
 run:
@@ -14,6 +14,12 @@ test:
 	scripts/fuzz-api 2 1
 	cargo test --locked --workspace --doc --quiet
 	scripts/with-namespaces cargo test --locked --workspace --tests
+
+# Looks for inputs that break the engine: SECONDS of each of TARGETS (all), then as many random scripts and networks.
+fuzz:
+	@scripts/install fuzz
+	scripts/fuzz $(or $(SECONDS),600) $(TARGETS)
+	PINHOLE_RUNS=$(or $(RUNS),5000) cargo test --locked --profile fuzz --package pinhole-dataplane --test model --test sim
 
 # Holds the API against its document: EXAMPLES of each operation, SEED to repeat a run.
 fuzz-api:

@@ -38,13 +38,16 @@ pub enum Protocol {
     IcmpEcho,
     /// UDP-Lite (RFC 3828).
     UdpLite,
+    /// A PPTP call's GRE (RFC 2637, section 4.1). A packet carries its receiver's call id, which stands in the place of
+    /// the destination port, and the source port is 0: so the keys of a session's directions have a call id each.
+    Gre,
     /// Any other one; its IP protocol number stands in the place of both ports, and nothing behind the addresses is read.
     Other,
 }
 
 impl Protocol {
     /// Every protocol.
-    pub const ALL: [Self; 5] = [Self::Tcp, Self::Udp, Self::IcmpEcho, Self::UdpLite, Self::Other];
+    pub const ALL: [Self; 6] = [Self::Tcp, Self::Udp, Self::IcmpEcho, Self::UdpLite, Self::Gre, Self::Other];
 
     /// Returns the name in lower case.
     pub const fn name(self) -> &'static str {
@@ -53,6 +56,7 @@ impl Protocol {
             Self::Udp => "udp",
             Self::IcmpEcho => "icmp",
             Self::UdpLite => "udp_lite",
+            Self::Gre => "gre",
             Self::Other => "other",
         }
     }

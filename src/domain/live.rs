@@ -56,12 +56,14 @@ pub enum SessionProtocol {
     Icmp,
     /// UDP-Lite.
     UdpLite,
+    /// GRE of a PPTP call, whose call id stands in the place of the destination port.
+    Gre,
     /// Another one, whose IP protocol number stands in the place of ports.
     Other,
 }
 
 impl SessionProtocol {
-    const ALL: [Self; 5] = [Self::Tcp, Self::Udp, Self::Icmp, Self::UdpLite, Self::Other];
+    const ALL: [Self; 6] = [Self::Tcp, Self::Udp, Self::Icmp, Self::UdpLite, Self::Gre, Self::Other];
 
     /// The word that stands for it.
     #[must_use]
@@ -71,6 +73,7 @@ impl SessionProtocol {
             Self::Udp => "udp",
             Self::Icmp => "icmp",
             Self::UdpLite => "udp_lite",
+            Self::Gre => "gre",
             Self::Other => "other",
         }
     }
@@ -212,7 +215,8 @@ impl Listing {
                 ("protocol", _) => {
                     let protocol = SessionProtocol::parse(value);
                     listing.protocol = Some(
-                        protocol.ok_or_else(|| "is to be tcp, udp, icmp, udp_lite or other".to_owned())?,
+                        protocol
+                            .ok_or_else(|| "is to be tcp, udp, icmp, udp_lite, gre or other".to_owned())?,
                     );
                 }
                 ("alg", Listed::Sessions | Listed::Pinholes) => {

@@ -80,6 +80,18 @@ pub enum Transport {
     Tcp,
     /// UDP.
     Udp,
+    /// GRE by call ids (RFC 2637): the named port is the call id of the message's sender, with the peer's beside it.
+    Gre(PeerCall),
+}
+
+/// What is known of the peer's call id.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum PeerCall {
+    /// It has not told it: the sender's own gets its translation, and nothing passes. Asking again with the peer's keeps
+    /// that translation.
+    Unknown,
+    /// What packets to the peer carry.
+    Known(u16),
 }
 
 /// What a control message announces: a session to `named` will follow from `peer`.
@@ -91,7 +103,7 @@ pub struct PinholeRequest {
     pub direction: Direction,
     /// The endpoint as the message spells it.
     pub named: Endpoint,
-    /// Who will connect, as the sender of the message sees it; port 0 admits any source port.
+    /// Who will connect, as the sender of the message sees it; port 0 admits any source port. GRE has none.
     pub peer: Endpoint,
     /// How long the pinhole waits for its first packet.
     pub lifetime: Duration,

@@ -112,7 +112,7 @@ impl ServiceTransport {
     const fn covers(self, transport: Transport) -> bool {
         match (self, transport) {
             (Self::Tcp | Self::TcpUdp, Transport::Tcp) | (Self::Udp | Self::TcpUdp, Transport::Udp) => true,
-            (Self::Tcp, Transport::Udp) | (Self::Udp, Transport::Tcp) => false,
+            (Self::Tcp, Transport::Udp) | (Self::Udp, Transport::Tcp) | (_, Transport::Gre(_)) => false,
         }
     }
 }

@@ -190,14 +190,14 @@ impl Snapshot {
         }
         let port = match tuple.protocol {
             Protocol::Tcp | Protocol::Udp | Protocol::UdpLite => Some(tuple.destination_port),
-            Protocol::IcmpEcho | Protocol::Other => None,
+            Protocol::IcmpEcho | Protocol::Gre | Protocol::Other => None,
         };
         let exempt = &self.translation().exempt;
         if exempt.iter().any(|exemption| exemption.covers(tuple.destination, port)) {
             return Rule::Untranslated;
         }
         match tuple.protocol {
-            Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::IcmpEcho => {}
+            Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::IcmpEcho | Protocol::Gre => {}
             Protocol::Other => {
                 if let Some(rule) = self.rule_of_unread(tuple) {
                     return rule;

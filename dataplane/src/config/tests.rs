@@ -5,7 +5,7 @@ use super::{AlgConfig, AlgService, Config, PoolAddress, PortRange, ServiceTransp
 use crate::alg::{AlgProtocol, Transport};
 use crate::limits::Timeouts;
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     with_ports(PortRange::new(1024, 65535).unwrap())
 }
 

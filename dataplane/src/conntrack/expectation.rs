@@ -9,7 +9,7 @@ use crate::alg::{AlgProtocol, PinholeId};
 use crate::conntrack::SessionId;
 use crate::nat::MappingId;
 use crate::time::Timestamp;
-use crate::tuple::{Flow, Protocol};
+use crate::tuple::{Flow, Protocol, Tuple};
 
 /// A pinhole: one session from `peer` to `outside` will be let in, once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Pinhole {
     pub protocol: Protocol,
     /// Who is admitted; port 0 for any.
     pub peer: Endpoint,
+    /// GRE: the call id that packets to the peer carry, once it is known.
+    pub call: Option<u16>,
     /// The address and port that the peer was told.
     pub outside: Endpoint,
     /// The inside endpoint behind it.
@@ -46,6 +48,8 @@ type Key = (Protocol, Endpoint, IpAddr);
 pub struct Expectations {
     by_id: BTreeMap<PinholeId, Pinhole>,
     by_key: BTreeMap<Key, PinholeId>,
+    /// Of GRE, by inside address, peer and the peer's call id: the inside host may send first.
+    by_call: BTreeMap<(IpAddr, IpAddr, u16), PinholeId>,
     by_deadline: BTreeSet<(Timestamp, PinholeId)>,
     by_master: BTreeSet<(SessionId, PinholeId)>,
     by_subscriber: BTreeMap<IpAddr, u32>,
@@ -93,10 +97,19 @@ impl Expectations {
         fits.then_some(pinhole)
     }
 
+    /// Returns the pinhole that a new packet of a call from inside fits.
+    pub fn lookup_call(&self, tuple: &Tuple) -> Option<&Pinhole> {
+        let key = (tuple.source.into(), tuple.destination.into(), tuple.destination_port);
+        self.by_id.get(self.by_call.get(&key)?)
+    }
+
     /// Opens a pinhole; one for the same peer and outside endpoint is returned and no longer there.
     pub fn insert(&mut self, pinhole: Pinhole) -> Option<Pinhole> {
         let replaced = self.by_key.get(&key(&pinhole)).copied().and_then(|id| self.remove(id));
         self.by_key.insert(key(&pinhole), pinhole.id);
+        if let Some(call) = pinhole.call {
+            self.by_call.insert((pinhole.inside.address, pinhole.peer.address, call), pinhole.id);
+        }
         self.by_deadline.insert((pinhole.deadline, pinhole.id));
         self.by_master.insert((pinhole.master, pinhole.id));
         *self.by_subscriber.entry(subscriber_of(pinhole.inside.address)).or_default() += 1;
@@ -108,6 +121,13 @@ impl Expectations {
     pub fn remove(&mut self, id: PinholeId) -> Option<Pinhole> {
         let pinhole = self.by_id.remove(&id)?;
         self.by_key.remove(&key(&pinhole));
+        if let Some(call) = pinhole.call {
+            let called = (pinhole.inside.address, pinhole.peer.address, call);
+            // Another one may have taken its place.
+            if self.by_call.get(&called) == Some(&id) {
+                self.by_call.remove(&called);
+            }
+        }
         self.by_deadline.remove(&(pinhole.deadline, id));
         self.by_master.remove(&(pinhole.master, id));
         let subscriber = subscriber_of(pinhole.inside.address);

@@ -75,7 +75,7 @@ impl Ipv6Key {
         let protocol = self.transport();
         let (inside_port, outside_port) = match protocol {
             Protocol::Other => (self.protocol as u16, self.protocol as u16),
-            Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::IcmpEcho => {
+            Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::IcmpEcho | Protocol::Gre => {
                 (self.inside_port, self.outside_port)
             }
         };

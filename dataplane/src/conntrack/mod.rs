@@ -78,6 +78,7 @@ const fn protocol_byte(protocol: Protocol) -> u64 {
         Protocol::Udp => 17,
         Protocol::IcmpEcho => 1,
         Protocol::UdpLite => 136,
+        Protocol::Gre => 47,
         // The number itself is in the place of the ports.
         Protocol::Other => 0,
     }

@@ -1,4 +1,4 @@
-//! How far a session has come, in words.
+//! How far a session has come.
 
 /// How far a session has come, for people.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

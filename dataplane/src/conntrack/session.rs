@@ -1,8 +1,8 @@
 //! One tracked session: two cache lines of plain data.
 
 use crate::addr::Realm;
+use crate::conntrack::Progress;
 use crate::conntrack::ipv6::Family;
-use crate::conntrack::progress::Progress;
 use crate::conntrack::tcp::{Senders, Tcp, TcpState};
 use crate::conntrack::timer::{Links, Timed};
 use crate::limits::IdleTicks;
@@ -342,7 +342,7 @@ impl Session {
             (Phase::Tcp(TcpState::Established), _) => idle.tcp_established,
             (Phase::Tcp(_), _) => idle.tcp_transitory,
             (_, Protocol::IcmpEcho) => idle.icmp,
-            (Phase::Replied, Protocol::Other) => idle.other,
+            (Phase::Replied, Protocol::Gre | Protocol::Other) => idle.other,
             (Phase::Replied, _) => idle.udp,
             (Phase::Free | Phase::Unreplied, _) => idle.udp_one_way,
         }

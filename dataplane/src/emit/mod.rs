@@ -48,7 +48,9 @@ pub fn translate(packet: &mut Packet<'_>, old: &Key, new: &Key, at: usize, hop: 
             set_u16(transport, wire::ICMP_IDENTIFIER, identifier);
             apply(transport, wire::ICMP_CHECKSUM, delta);
         }
-        Protocol::UdpLite | Protocol::Other => other::translate(transport, old, new, addresses, partial),
+        Protocol::UdpLite | Protocol::Gre | Protocol::Other => {
+            other::translate(transport, old, new, addresses, partial);
+        }
     }
 }
 
@@ -180,7 +182,7 @@ fn translate_quoted(inner: &mut [u8], at: usize, old: &Tuple, to: &ErrorTranslat
             set_u16(inner, at + wire::ICMP_IDENTIFIER, identifier);
             apply(inner, at + wire::ICMP_CHECKSUM, delta);
         }
-        Protocol::UdpLite | Protocol::Other => {
+        Protocol::UdpLite | Protocol::Gre | Protocol::Other => {
             let transport = inner.get_mut(at..).unwrap_or_default();
             other::translate(transport, &(*old).into(), &to.quoted.into(), addresses, false);
         }

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::addr::{Endpoint, Realm};
 use crate::alg::{
-    AlgProtocol, Arbiter, CloseReason, Decision, Ends, PinholeId, PinholeRequest, Refusal, Report, Transport,
+    AlgProtocol, Arbiter, CloseReason, Decision, Ends, PeerCall, PinholeId, PinholeRequest, Refusal, Report,
+    Transport,
 };
 use crate::config::Snapshot;
 use crate::conntrack::SessionId;
@@ -37,7 +38,7 @@ pub(super) struct Decider<'a> {
 impl Decider<'_> {
     fn open(&mut self, request: &PinholeRequest) -> Result<Decision, Refusal> {
         firewall::check_announced(self.snapshot, &self.ends, request)?;
-        let (inside, peer) = (request.named, request.peer);
+        let inside = request.named;
         let of_master = self.expectations.of_master(self.master).count();
         let full = u64::try_from(of_master).unwrap_or(u64::MAX) >= u64::from(self.limits.pinholes_per_master)
             || self.expectations.of_subscriber(inside.address) >= self.limits.pinholes_per_subscriber
@@ -48,10 +49,16 @@ impl Decider<'_> {
         let protocol = match request.transport {
             Transport::Tcp => Protocol::Tcp,
             Transport::Udp => Protocol::Udp,
+            Transport::Gre(_) => Protocol::Gre,
         };
+        let (peer_port, call) = match request.transport {
+            Transport::Tcp | Transport::Udp | Transport::Gre(PeerCall::Unknown) => (request.peer.port, None),
+            Transport::Gre(PeerCall::Known(call)) => (0, Some(call)),
+        };
+        let peer = Endpoint::new(request.peer.address, peer_port);
         let (mapping, outside) = match (inside.address, peer.address) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {
-                self.map(protocol, (own, inside.port), (other, peer.port))?
+                self.map(protocol, (own, inside.port), (other, peer_port))?
             }
             // Addresses of IPv6 are the same on both sides.
             (IpAddr::V6(_), IpAddr::V6(_)) => (MappingId::NONE, inside),
@@ -64,6 +71,7 @@ impl Decider<'_> {
             alg: self.protocol,
             protocol,
             peer,
+            call,
             outside,
             inside,
             mapping,

@@ -31,9 +31,15 @@ impl Engine {
         let waiting = self.table.waiting_mut();
         match (protocol, owner) {
             (Protocol::Tcp, Some(owner)) => waiting.enter_half_open(id.slot, owner),
-            (Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::IcmpEcho | Protocol::Other, _) => {
-                waiting.enter_silent(id.slot)
-            }
+            (
+                Protocol::Tcp
+                | Protocol::Udp
+                | Protocol::UdpLite
+                | Protocol::IcmpEcho
+                | Protocol::Gre
+                | Protocol::Other,
+                _,
+            ) => waiting.enter_silent(id.slot),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::engine::process::refuse_own_source;
 use crate::engine::{DropReason, Engine, Packet, Verdict};
 use crate::firewall;
 use crate::fragment::{self, Fragment, Lane, Leaving, Misfit, Slot, State};
-use crate::parse::{First, Parsed, check_header, parse_first};
+use crate::parse::{Body, First, Parsed, check_header, parse_first};
 use crate::time::Timestamp;
 use crate::tuple::Protocol;
 use crate::wire::ipv4;
@@ -100,7 +100,9 @@ impl Engine {
         };
         let complete = self.note_fragment(slot, fragment, packet)?;
         let first = match parse_first(packet.bytes()) {
-            Ok(First::Telling(parsed)) if !self.is_read_whole(arrival, &parsed) => parsed,
+            Ok(First::Telling(parsed)) if !self.is_read_whole(arrival, &parsed) => {
+                self.tracked(parsed, arrival)
+            }
             Ok(First::Telling(_) | First::Silent) => {
                 self.fragments.set_state(slot, State::Gathering);
                 return if complete {
@@ -132,7 +134,12 @@ impl Engine {
     ) -> Result<Verdict, DropReason> {
         let context = Context { arrival, parsed: first };
         refuse_own_source(&context)?;
-        let verdict = self.query_packet(&context, packet)?;
+        let verdict = match first.body {
+            Body::Call => self.call_packet(&context, packet)?,
+            Body::Tcp(_) | Body::Udp | Body::Echo | Body::EchoReply | Body::IcmpError(_) | Body::Other => {
+                self.query_packet(&context, packet)?
+            }
+        };
         let Some((session, _)) = self.table.find(&first.key) else { return Ok(verdict) };
         let (source, destination) = (ipv4::source(packet.bytes()), ipv4::destination(packet.bytes()));
         let identification = self.identification_for(packet, arrival, first.tuple().source);

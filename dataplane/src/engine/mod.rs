@@ -20,9 +20,10 @@ use crate::limits::{EXPIRIES_PER_CALL, Limits};
 use crate::nat::{Capacity, Mapping, Nat, Notice};
 use crate::rng::{Rng, Seed};
 use crate::time::Timestamp;
-use crate::tuple::Direction;
+use crate::tuple::{Direction, Tuple};
 
 mod batch;
+mod call;
 mod context;
 mod control;
 mod decider;
@@ -85,6 +86,8 @@ pub struct Engine {
     /// The control messages that announced sessions, while these last.
     announcements: BTreeMap<SessionId, Announcement>,
     fragments: Fragments,
+    /// PPTP's calls by their packets as they leave.
+    calls: BTreeMap<Tuple, (SessionId, Direction)>,
     rng: Rng,
     events: Events,
     interest: Interest,
@@ -126,6 +129,7 @@ impl Engine {
             leases: Leases::default(),
             controls: Controls::default(),
             announcements: BTreeMap::new(),
+            calls: BTreeMap::new(),
             fragments: Fragments::new(limits.fragmented_datagrams, hasher, &mut rng),
             rng,
             events: Events::new(limits.events),
@@ -320,6 +324,7 @@ impl Engine {
         match ipv6 {
             Some(key) => self.uncount_ipv6(&key, session.originator()),
             None => {
+                self.forget_call(&session);
                 self.nat.uncount_session(session.mapping(), session.originator(), remote_of(&session).0);
                 self.nat.release(session.mapping());
             }

@@ -6,6 +6,7 @@ use crate::addr::Realm;
 use crate::alg::{AlgProtocol, CloseReason, Transport};
 use crate::config::nat::Mode;
 use crate::config::{Snapshot, Untranslatable};
+use crate::conntrack::expectation::Pinhole;
 use crate::conntrack::tcp::Tcp;
 use crate::conntrack::{Session, SessionId, State, Table};
 use crate::engine::context::{Context, Way};
@@ -54,7 +55,9 @@ impl Engine {
             return Err(DropReason::NoPort);
         };
         let source_port = match tuple.protocol {
-            Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::Other => tuple.destination_port,
+            Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::Gre | Protocol::Other => {
+                tuple.destination_port
+            }
             Protocol::IcmpEcho => outside.1,
         };
         let reply = Tuple {
@@ -95,11 +98,7 @@ impl Engine {
                 // The session holds the mapping on its own, so that a failure leaves the pinhole as it was.
                 self.nat.hold(pinhole.mapping);
                 let id = self.open_inwards(context, tuple, state, pinhole.mapping, Some(pinhole.master))?;
-                let announced = Announcement { alg: pinhole.alg, message: pinhole.message };
-                self.announcements.insert(id, announced);
-                self.expectations.remove(pinhole.id);
-                self.nat.release(pinhole.mapping);
-                self.events.push(closed_event(&pinhole, CloseReason::Used));
+                self.use_pinhole(&pinhole, id);
                 return Ok(Some(id));
             }
             if let Some(mapping) = self.admitted(context.snapshot, tuple)? {
@@ -114,6 +113,14 @@ impl Engine {
         Err(DropReason::NotExpected)
     }
 
+    /// Takes note that the session that a pinhole announced is there.
+    pub(super) fn use_pinhole(&mut self, pinhole: &Pinhole, id: SessionId) {
+        self.announcements.insert(id, Announcement { alg: pinhole.alg, message: pinhole.message });
+        self.expectations.remove(pinhole.id);
+        self.nat.release(pinhole.mapping);
+        self.events.push(closed_event(pinhole, CloseReason::Used));
+    }
+
     /// Returns the mapping, held, through which a packet may come in that nobody announced: of a static forward, or of
     /// an inside endpoint whose filter lets its sender in.
     fn admitted(&mut self, snapshot: &Snapshot, tuple: &Tuple) -> Result<Option<MappingId>, DropReason> {
@@ -122,7 +129,7 @@ impl Engine {
             return self.nat.obtain_fixed(tuple.protocol, inside, outside).map(Some).map_err(refusal);
         }
         // An identifier, or no port at all, means a host only where it has an address of its own.
-        if matches!(tuple.protocol, Protocol::IcmpEcho | Protocol::Other)
+        if matches!(tuple.protocol, Protocol::IcmpEcho | Protocol::Gre | Protocol::Other)
             && snapshot.translation().allocation.mode() == Mode::PortTranslation
         {
             return Ok(None);
@@ -157,7 +164,9 @@ impl Engine {
             return Err(reason);
         }
         let destination_port = match tuple.protocol {
-            Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::Other => tuple.source_port,
+            Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::Gre | Protocol::Other => {
+                tuple.source_port
+            }
             Protocol::IcmpEcho => inside.1,
         };
         let reply = Tuple {
@@ -172,7 +181,7 @@ impl Engine {
 
     /// Whether an inside host may have one more session; those that it has stay whatever the answer
     /// (RFC 6888, REQ-4 and REQ-5).
-    fn check_session(&self, subscriber: Ipv4Addr, originator: Realm) -> Result<(), DropReason> {
+    pub(super) fn check_session(&self, subscriber: Ipv4Addr, originator: Realm) -> Result<(), DropReason> {
         self.nat.check_session(subscriber, originator).map_err(|limit| match limit {
             SubscriberLimit::Sessions => DropReason::SubscriberSessions,
             SubscriberLimit::Rate => DropReason::SubscriberRate,

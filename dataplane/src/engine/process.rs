@@ -53,7 +53,7 @@ impl Engine {
         packet: &mut Packet<'_>,
         arrival: &Arrival<'_>,
     ) -> Result<Verdict, DropReason> {
-        let parsed = parse(packet.bytes())?;
+        let parsed = self.tracked(parse(packet.bytes())?, arrival);
         // Link padding is no part of the packet.
         let shrunk = packet.set_length(parsed.end());
         debug_assert!(shrunk, "the parser has seen this many bytes");
@@ -63,6 +63,7 @@ impl Engine {
         let context = Context { arrival, parsed: &parsed };
         refuse_own_source(&context)?;
         match &parsed.body {
+            Body::Call => self.call_packet(&context, packet),
             Body::Tcp(info) => self.tcp_packet(&context, packet, *info),
             Body::Udp | Body::Echo | Body::EchoReply | Body::Other => self.query_packet(&context, packet),
             Body::IcmpError(quoted) => self.icmp_error(&context, packet, quoted),
@@ -255,7 +256,8 @@ impl Engine {
         packet: &mut Packet<'_>,
         quoted: &Quoted,
     ) -> Result<Verdict, DropReason> {
-        let Some((id, direction)) = self.table.find(&quoted.tuple.reversed().into()) else {
+        let (quoted, found) = self.find_quoted(*quoted);
+        let Some((id, direction)) = found else {
             if context.snapshot.is_host(context.parsed.tuple().destination) {
                 return Ok(Verdict::DeliverIfListening);
             }
@@ -281,7 +283,7 @@ impl Engine {
             quoted: session.tuple(sent),
             quoted_seq,
         };
-        emit::translate_error(packet, context.parsed, quoted, &to);
+        emit::translate_error(packet, context.parsed, &quoted, &to);
         if context.counts_hop() {
             emit::decrement_ttl(packet.bytes_mut());
         }
@@ -303,7 +305,7 @@ pub(super) fn refuse_own_source(context: &Context<'_>) -> Result<(), DropReason>
 
 /// Returns the session of a packet that may be believed to be of its sender.
 #[inline(always)]
-fn checked<'a>(
+pub(super) fn checked<'a>(
     table: &'a mut Table,
     context: &Context<'_>,
     id: SessionId,
@@ -348,7 +350,7 @@ pub(super) fn count(session: &mut Session, arrival: &Arrival<'_>, direction: Dir
     let from_inside = arrival.realm == Realm::Inside;
     let answers_count = match session.protocol() {
         Protocol::Tcp | Protocol::IcmpEcho => true,
-        Protocol::Udp | Protocol::UdpLite | Protocol::Other => false,
+        Protocol::Udp | Protocol::UdpLite | Protocol::Gre | Protocol::Other => false,
     };
     if from_inside || answers_count || first_answer {
         session.refresh(arrival.tick, arrival.snapshot.idle());

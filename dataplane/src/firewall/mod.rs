@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::addr::Realm;
-use crate::alg::{Ends, PinholeRequest, Refusal};
+use crate::alg::{Ends, PinholeRequest, Refusal, Transport};
 use crate::config::{Snapshot, is_unicast};
 use crate::engine::DropReason;
 use crate::limits::FIRST_UNPRIVILEGED_PORT;
@@ -54,7 +54,12 @@ pub fn check_announced(snapshot: &Snapshot, ends: &Ends, request: &PinholeReques
     if !usable {
         return Err(Refusal::UnusableAddress);
     }
-    if request.named.port < FIRST_UNPRIVILEGED_PORT {
+    // A call id is no port that anybody listens on.
+    let privileged = match request.transport {
+        Transport::Tcp | Transport::Udp => request.named.port < FIRST_UNPRIVILEGED_PORT,
+        Transport::Gre(_) => false,
+    };
+    if privileged {
         return Err(Refusal::PrivilegedPort);
     }
     Ok(())

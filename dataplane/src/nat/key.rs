@@ -36,10 +36,10 @@ impl Mapping {
 impl Dependence {
     /// Returns what of a packet its mapping is found by (RFC 4787, section 4.1).
     pub(super) fn key(self, tuple: &Tuple) -> Tuple {
-        // What stands in both ports is no part of the destination.
+        // What stands in the place of ports is no part of the destination.
         let port = match tuple.protocol {
             Protocol::Tcp | Protocol::Udp | Protocol::UdpLite => tuple.destination_port,
-            Protocol::IcmpEcho | Protocol::Other => 0,
+            Protocol::IcmpEcho | Protocol::Gre | Protocol::Other => 0,
         };
         let remote = match self {
             Self::Independent => ANYBODY,

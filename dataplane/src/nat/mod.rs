@@ -224,7 +224,7 @@ impl Nat {
         }
         let wanted = match tuple.protocol {
             Protocol::Udp | Protocol::UdpLite => Wanted::like(tuple.source_port),
-            Protocol::Tcp | Protocol::IcmpEcho | Protocol::Other => Wanted::Any,
+            Protocol::Tcp | Protocol::IcmpEcho | Protocol::Gre | Protocol::Other => Wanted::Any,
         };
         let subscriber = self.subscriber(tuple.source)?;
         let outside = self

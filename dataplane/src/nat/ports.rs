@@ -46,7 +46,7 @@ impl Wanted {
     }
 }
 
-/// The taken ports of one address, per protocol.
+/// The taken ports of one address, per protocol. Protocols of which there is little share with another one.
 #[derive(Debug)]
 pub(super) struct PortMap {
     tcp: Vec<u64>,
@@ -105,8 +105,8 @@ impl PortMap {
         match protocol {
             Protocol::Tcp => &mut self.tcp,
             Protocol::Udp | Protocol::UdpLite => &mut self.udp,
-            // No address has so many of both that they would need numbers of their own.
-            Protocol::IcmpEcho | Protocol::Other => &mut self.icmp,
+            // What is not read takes none.
+            Protocol::IcmpEcho | Protocol::Gre | Protocol::Other => &mut self.icmp,
         }
     }
 }

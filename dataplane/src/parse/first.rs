@@ -43,7 +43,7 @@ pub fn parse_first(packet: &[u8]) -> Result<First, DropReason> {
             None => return Ok(First::Silent),
         },
         wire::PROTOCOL_UDP_LITE => udp_lite(bytes)?,
-        number => other::unread(number),
+        number => other::parse_other(number, bytes),
     };
     Ok(First::Telling(Parsed {
         key: Key {

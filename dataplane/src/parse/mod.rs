@@ -61,6 +61,8 @@ pub enum Body {
     EchoReply,
     /// An ICMP error about the quoted packet.
     IcmpError(Quoted),
+    /// A packet of a PPTP call.
+    Call,
     /// Something that is not read.
     Other,
 }
@@ -150,7 +152,7 @@ pub fn parse(packet: &[u8]) -> Result<Parsed, DropReason> {
         wire::PROTOCOL_UDP => parse_udp(bytes)?,
         wire::PROTOCOL_ICMP => parse_icmp(bytes, header.transport_at)?,
         wire::PROTOCOL_UDP_LITE => other::parse_udp_lite(bytes)?,
-        number => other::unread(number),
+        number => other::parse_other(number, bytes),
     };
     Ok(Parsed {
         key: Key {

@@ -16,6 +16,8 @@ pub const PROTOCOL_TCP: u8 = 6;
 pub const PROTOCOL_UDP: u8 = 17;
 /// IP protocol number of DCCP (RFC 4340).
 pub const PROTOCOL_DCCP: u8 = 33;
+/// IP protocol number of GRE (RFC 2784).
+pub const PROTOCOL_GRE: u8 = 47;
 /// IP protocol number of the authentication header (RFC 4302).
 pub const PROTOCOL_AH: u8 = 51;
 /// IP protocol number of UDP-Lite (RFC 3828).
@@ -38,6 +40,15 @@ pub const UDP_HEADER: usize = 8;
 pub const UDP_LITE_COVERAGE: usize = 4;
 /// Offset of the DCCP checksum.
 pub const DCCP_CHECKSUM: usize = 6;
+
+/// Offset of GRE's flags and version.
+pub const GRE_FLAGS: usize = 0;
+/// Offset of GRE's protocol.
+pub const GRE_PROTOCOL: usize = 2;
+/// Offset of the call id in PPTP's GRE, the second half of its key (RFC 2637, section 4.1).
+pub const GRE_CALL: usize = 6;
+/// Length of PPTP's GRE header without sequence numbers.
+pub const GRE_HEADER: usize = 8;
 
 /// Offset of the ICMP checksum.
 pub const ICMP_CHECKSUM: usize = 2;

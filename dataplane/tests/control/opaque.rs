@@ -39,6 +39,20 @@ fn a_tls_record_is_not_ftp() {
 }
 
 #[test]
+fn blanks_before_the_first_command_are_not_ftp_and_empty_lines_are_however_they_are_cut() {
+    for (before, read) in [(" USER x\r\n", false), ("\t \r\n", false), ("\r\n", true), ("\r\r\n\n", true)] {
+        for split in [1, 2, 3, 1_000] {
+            let mut pipe = Pipe::silent(Side::Client);
+            pipe.server("220 ready\r\n");
+            for piece in before.as_bytes().chunks(split) {
+                pipe.say(Direction::Original, piece);
+            }
+            assert_eq!(pipe.client(PORT) != PORT, read, "{before:?} in pieces of {split}");
+        }
+    }
+}
+
+#[test]
 fn a_server_that_does_not_greet_is_not_read() {
     for greeting in
         ["HTTP/1.1 400 Bad Request\r\n", "SSH-2.0-x\r\n", "227 (10,0,0,2,195,80)\r\n", "  220 no\r\n"]

@@ -163,7 +163,9 @@ impl<'a> Driver<'a> {
         let (kind, packet) = match protocol {
             Protocol::Tcp => (Kind::Syn, tcp(from, to, 999, 0, SYN, b"")),
             Protocol::IcmpEcho => (Kind::Ask, echo(from.0, to.0, from.1)),
-            Protocol::Udp | Protocol::UdpLite | Protocol::Other => (Kind::Datagram, udp(from, to, b"out")),
+            Protocol::Udp | Protocol::UdpLite | Protocol::Gre | Protocol::Other => {
+                (Kind::Datagram, udp(from, to, b"out"))
+            }
         };
         self.send_out(Flow { protocol, from, to, kind }, &packet)?;
         if protocol == Protocol::Tcp && self.model.sessions.contains_key(&key) {
@@ -185,7 +187,9 @@ impl<'a> Driver<'a> {
         let (kind, packet) = match protocol {
             Protocol::Tcp => (Kind::Syn, tcp(from, to, 4_999, 0, SYN, b"")),
             Protocol::IcmpEcho => (Kind::Ask, echo(from.0, to.0, to.1)),
-            Protocol::Udp | Protocol::UdpLite | Protocol::Other => (Kind::Datagram, udp(from, to, b"in")),
+            Protocol::Udp | Protocol::UdpLite | Protocol::Gre | Protocol::Other => {
+                (Kind::Datagram, udp(from, to, b"in"))
+            }
         };
         let from = if protocol == Protocol::IcmpEcho { (from.0, to.1) } else { from };
         self.send_in(Flow { protocol, from, to, kind }, &packet)?;

@@ -25,7 +25,7 @@ use random::Random;
 use script::Script;
 
 /// Scripts of a run.
-const RUNS: u64 = 300;
+const RUNS: u64 = 200;
 /// Steps of a script.
 const STEPS: usize = 150;
 

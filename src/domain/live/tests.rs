@@ -27,7 +27,7 @@ fn listings_are_read_or_refused() {
         ("limit=257", "limit is to be a number from 1 to 256"),
         ("address=10.0.0", "address is to be an IPv4 address"),
         ("port=0", "port is to be a port from 1 to 65535"),
-        ("protocol=TCP", "protocol is to be tcp, udp, icmp, udp_lite or other"),
+        ("protocol=TCP", "protocol is to be tcp, udp, icmp, udp_lite, gre or other"),
         ("alg=http", "alg is to be ftp, ike_esp, pptp, sip or tftp"),
         ("state=new", "state is no state of a session"),
         ("port=1&port=1", "port is given twice"),

@@ -204,6 +204,7 @@ pub(crate) fn protocol_number(protocol: Protocol, port: u16) -> u8 {
         Protocol::Udp => 17,
         Protocol::IcmpEcho => 1,
         Protocol::UdpLite => 136,
+        Protocol::Gre => 47,
         Protocol::Other => u8::try_from(port).unwrap_or(u8::MAX),
     }
 }
@@ -212,7 +213,7 @@ pub(crate) fn protocol_number(protocol: Protocol, port: u16) -> u8 {
 pub(crate) fn ipv6_protocol_number(protocol: Protocol, port: u16) -> u8 {
     match protocol {
         Protocol::IcmpEcho => PROTOCOL_ICMPV6,
-        Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::Other => {
+        Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::Gre | Protocol::Other => {
             protocol_number(protocol, port)
         }
     }

@@ -127,9 +127,10 @@ impl Names {
         let own = transport_checksum(packet, protocol, transport).filter(whole);
         sums.extend(own);
         set_address(packet, quoted_at + ipv4::SOURCE, outside.0, &sums, Some(outer));
-        let (port_at, own) = match fields.protocol {
-            Protocol::IcmpEcho => (transport + wire::ICMP_IDENTIFIER, Some(transport + wire::ICMP_CHECKSUM)),
-            Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::Other => (transport, own),
+        let (port_at, own) = if fields.protocol == Protocol::IcmpEcho {
+            (transport + wire::ICMP_IDENTIFIER, Some(transport + wire::ICMP_CHECKSUM))
+        } else {
+            (transport, own)
         };
         change(packet, port_at, outside.1, own.as_slice(), Some(outer));
     }
@@ -194,18 +195,16 @@ const fn is_before(a: u32, b: u32) -> bool {
 
 fn key(protocol: Protocol, inside: End, remote: End) -> Ends {
     // An echo's identifier is the inside host's, and no part of the other end.
-    let port = match protocol {
-        Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::Other => remote.1,
-        Protocol::IcmpEcho => 0,
-    };
+    let port = if protocol == Protocol::IcmpEcho { 0 } else { remote.1 };
     (protocol, inside, (remote.0, port))
 }
 
 fn set_destination(packet: &mut [u8], at: usize, protocol: Protocol, to: End) {
     let sum = transport_checksum_at(packet, at);
-    let (port_at, over_port) = match protocol {
-        Protocol::IcmpEcho => (at + wire::ICMP_IDENTIFIER, Some(at + wire::ICMP_CHECKSUM)),
-        Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::Other => (at + 2, sum),
+    let (port_at, over_port) = if protocol == Protocol::IcmpEcho {
+        (at + wire::ICMP_IDENTIFIER, Some(at + wire::ICMP_CHECKSUM))
+    } else {
+        (at + 2, sum)
     };
     let sums: Vec<usize> = [ipv4::CHECKSUM].into_iter().chain(sum).collect();
     set_address(packet, ipv4::DESTINATION, to.0, &sums, None);

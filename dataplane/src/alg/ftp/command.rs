@@ -53,8 +53,11 @@ pub(super) fn may_announce(text: &[u8]) -> bool {
     }
 }
 
-/// Whether an unfinished line may become a command of FTP.
+/// Whether an unfinished line may become a command of FTP, or an empty one.
 pub(super) fn may_be_known(text: &[u8]) -> bool {
+    // What may be the line's end is no part of it.
+    let end = text.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1);
+    let text = text.get(..end).unwrap_or_default();
     let (verb, length) = verb_of(text);
     if length < text.len() { KNOWN.contains(&verb.as_slice()) } else { starts_one_of(&verb, &KNOWN) }
 }

@@ -85,7 +85,9 @@ impl Ftp {
             Next::Line(line) => line,
         };
         let command = command::parse(&line.text);
-        if fresh && command == Command::Unknown {
+        // Nor does FTP begin with a blank, whatever follows; an empty line may come before anything.
+        let blank = command == Command::Empty && !line.text.is_empty();
+        if fresh && (command == Command::Unknown || blank) {
             return Step::Opaque(OpaqueReason::NotTheProtocol);
         }
         if command == Command::Empty {

@@ -1,0 +1,66 @@
+//! Whole networks on virtual time: clients and servers with a real TCP, gateways between them, and a bad path.
+//!
+//! Everything follows from a seed, which is printed with a failure: `PINHOLE_SEED=... cargo test -p pinhole-dataplane
+//! --test sim` runs the same network again, packet by packet. `PINHOLE_RUNS` says how many networks there are.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+mod apps;
+mod ftp;
+mod host;
+mod intruder;
+mod network;
+#[path = "../engine/packets.rs"]
+#[expect(dead_code, reason = "not all of what the engine's tests need is needed here")]
+mod packets;
+mod plan;
+#[path = "../control/random.rs"]
+mod random;
+
+use network::Network;
+
+/// Networks of a run.
+const RUNS: u64 = 24;
+
+fn seeds() -> std::ops::Range<u64> {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    match number("PINHOLE_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("PINHOLE_RUNS").unwrap_or(RUNS),
+    }
+}
+
+/// Says which network failed.
+struct Named(u64);
+
+#[expect(clippy::print_stdout, reason = "the test harness shows it with the failure")]
+impl Drop for Named {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("run it again with PINHOLE_SEED={}", self.0);
+        }
+    }
+}
+
+#[test]
+fn what_is_sent_arrives_whole_and_nothing_else_does() {
+    let mut crossed = 0;
+    for seed in seeds() {
+        let _named = Named(seed);
+        let mut network = plan::network(seed);
+        network.run();
+        network.end();
+        crossed += network.crossed;
+    }
+    assert!(crossed > 1_000, "{crossed} packets have crossed a gateway");
+}
+
+#[test]
+fn a_seed_says_everything() {
+    let trace = |seed| {
+        let mut network: Network = plan::network(seed);
+        network.run();
+        (network.crossed, network.trace)
+    };
+    assert_eq!(trace(3), trace(3));
+    assert_ne!(trace(3).1, trace(4).1);
+}
