@@ -1,11 +1,13 @@
 //! Addresses and the side of the gateway they live on.
 
+mod prefix;
 mod range;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
+pub use self::prefix::{Ipv6Prefix, Ipv6PrefixError, site_of, subscriber_of};
 pub use self::range::{AddressRange, RangeError};
 
 /// The side of the gateway that a packet comes from or an address belongs to (RFC 4787, section 2).
@@ -41,6 +43,18 @@ impl Endpoint {
     /// Joins an address and a port.
     pub const fn new(address: IpAddr, port: u16) -> Self {
         Self { address, port }
+    }
+}
+
+impl From<Endpoint> for std::net::SocketAddr {
+    fn from(endpoint: Endpoint) -> Self {
+        Self::new(endpoint.address, endpoint.port)
+    }
+}
+
+impl<A: Into<IpAddr>> From<(A, u16)> for Endpoint {
+    fn from((address, port): (A, u16)) -> Self {
+        Self::new(address.into(), port)
     }
 }
 

@@ -14,6 +14,7 @@ pub mod fragment;
 pub mod limits;
 pub mod nat;
 pub mod parse;
+pub mod rate;
 pub mod rng;
 pub mod time;
 pub mod tuple;

@@ -6,6 +6,20 @@ use crate::time::Tick;
 
 /// Longest IPv4 packet (RFC 791, total length).
 pub const MAX_PACKET: usize = 65_535;
+/// Most extension headers of an IPv6 packet before its transport header (RFC 9098, section 5).
+pub const MAX_EXTENSION_HEADERS: usize = 8;
+/// Most bytes of an IPv6 packet's extension headers.
+pub const MAX_EXTENSION_BYTES: usize = 256;
+/// Most prefixes of IPv6 inside.
+pub const MAX_IPV6_PREFIXES: usize = 1_024;
+/// Most endpoints of IPv6 that may be reached from outside.
+pub const MAX_IPV6_OPENINGS: usize = 1_024;
+/// How long a connection from outside waits for its inside end before it is refused (RFC 6092, REC-34).
+pub const REFUSAL_DELAY: Duration = Duration::from_secs(6);
+/// Connections that wait so; further ones are not answered.
+pub const MAX_REFUSALS: usize = 1_024;
+/// ICMPv6 errors of the engine's own in a second (RFC 4443, section 2.4 f).
+pub const ICMP_ERRORS_PER_SECOND: u32 = 100;
 /// Lowest port that a subscriber's announced session may use (RFC 2577, section 3).
 pub const FIRST_UNPRIVILEGED_PORT: u16 = 1_024;
 /// Most entries one timer call expires, so that no packet waits long for it.

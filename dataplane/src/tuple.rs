@@ -154,9 +154,43 @@ impl From<Tuple> for Key {
     }
 }
 
+/// A packet's addresses and ports of either version of IP, as people and ALGs see them.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Flow {
+    /// The transport.
+    pub protocol: Protocol,
+    /// Source address and port, or ICMP identifier.
+    pub source: Endpoint,
+    /// Destination address and port, or ICMP identifier.
+    pub destination: Endpoint,
+}
+
+impl Flow {
+    /// Returns the flow of an answer to this packet.
+    #[must_use]
+    pub const fn reversed(self) -> Self {
+        Self { protocol: self.protocol, source: self.destination, destination: self.source }
+    }
+}
+
+impl From<Tuple> for Flow {
+    fn from(tuple: Tuple) -> Self {
+        Self {
+            protocol: tuple.protocol,
+            source: tuple.source_endpoint(),
+            destination: tuple.destination_endpoint(),
+        }
+    }
+}
+
+impl fmt::Display for Flow {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {} -> {}", self.protocol.name(), self.source, self.destination)
+    }
+}
+
 impl fmt::Display for Tuple {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.protocol.name();
-        write!(formatter, "{name} {} -> {}", self.source_endpoint(), self.destination_endpoint())
+        Flow::from(*self).fmt(formatter)
     }
 }

@@ -64,6 +64,7 @@ pub fn compile(appliance: &Appliance, inputs: &Inputs) -> Result<Compiled, Compi
     let config = v1::GatewayConfig {
         nat: Some(nat::compile(settings)),
         algs: alg::compile(policy.as_ref(), inputs)?,
+        ipv6: None,
         exports: Vec::new(),
     };
     let (bytes, hash) = hash::encode(&config);

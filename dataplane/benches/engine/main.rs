@@ -52,6 +52,7 @@ fn configuration() -> Config {
         inside_prefixes: vec!["10.0.0.0/8".parse().expect("a prefix")],
         pool: (0..POOL_ADDRESSES).map(pool).collect(),
         nat: Translation::default(),
+        ipv6: None,
         host_addresses: vec![],
         algs: vec![],
         timeouts: Timeouts::default(),

@@ -59,6 +59,7 @@ pub(crate) fn good(input: &mut Input<'_>) -> Config {
             tcp_mss: None,
             limits: limits(input),
         },
+        ipv6: None,
         host_addresses: vec![],
         algs: algs(input),
         timeouts: timeouts(input),

@@ -37,6 +37,9 @@ const TUN_SETTINGS: [(&str, &str); 3] = [
     ("rp_filter", "0"),
 ];
 
+/// `IN6_ADDR_GEN_MODE_NONE` of include/uapi/linux/if_link.h.
+const NO_ADDRESS: &str = "1";
+
 /// What is asked of the supervisor.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -468,10 +471,13 @@ fn remove_devices() -> Result<(), CommandError> {
 /// Readies a new TUN device.
 fn set_up_device(device: &str) -> Result<(), StartError> {
     set_device_settings(device)?;
-    // No router solicitations on it; where the kernel has no IPv6 there are none anyway.
-    match sysctl::write(&format!("net/ipv6/conf/{device}/disable_ipv6"), "1") {
-        Err(error) if !error.is_missing() => return Err(error.into()),
-        Ok(()) | Err(_) => {}
+    // No IPv6 until a configuration wants it, and no address of its own, from which it would look for routers; where
+    // the kernel has no IPv6 there are none anyway.
+    for (name, value) in [("disable_ipv6", "1"), ("addr_gen_mode", NO_ADDRESS)] {
+        match sysctl::write(&format!("net/ipv6/conf/{device}/{name}"), value) {
+            Err(error) if !error.is_missing() => return Err(error.into()),
+            Ok(()) | Err(_) => {}
+        }
     }
     let (mtu, queue) = (crate::datapath::TUN_MTU.to_string(), crate::datapath::TUN_QUEUE_PACKETS.to_string());
     run(Program::Ip, &["link", "set", "dev", device, "mtu", &mtu, "txqueuelen", &queue, "up"])?;

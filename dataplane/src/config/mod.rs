@@ -3,6 +3,7 @@
 
 pub mod dispatch;
 pub mod interface;
+pub mod ipv6;
 pub mod nat;
 pub mod order;
 mod rules;
@@ -12,6 +13,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use self::dispatch::{FlowPorts, dispatch};
+use self::ipv6::{Ipv6Config, Ipv6Rules};
 use self::nat::{Allocation, Translation};
 use self::rules::Relations;
 pub use self::rules::{Rule, Untranslatable};
@@ -126,6 +128,8 @@ pub struct Config {
     pub pool: Vec<PoolAddress>,
     /// How they and their ports are given to subscribers.
     pub nat: Translation,
+    /// The firewall for IPv6; without it no packet of IPv6 passes.
+    pub ipv6: Option<Ipv6Config>,
     /// Addresses of the gateway's host: packets to them that no session claims may be the host's.
     pub host_addresses: Vec<Ipv4Addr>,
     /// ALG settings; a protocol that is not listed is enabled on its well-known ports.
@@ -162,6 +166,7 @@ pub struct Snapshot {
     /// The host's addresses in order.
     host: Vec<Ipv4Addr>,
     relations: Relations,
+    ipv6: Option<Ipv6Rules>,
 }
 
 /// Lowest MTU of IPv4 (RFC 791).
@@ -177,6 +182,7 @@ impl Snapshot {
         check_prefixes(&config, &mut errors);
         check_pool(&config, &mut errors);
         rules::check(&config, &mut errors);
+        ipv6::check_config(&config, &mut errors);
         check_algs(&config, &mut errors);
         if config.mtu < MIN_MTU {
             errors.push(error("mtu", format!("is below {MIN_MTU}")));
@@ -204,12 +210,18 @@ impl Snapshot {
         let mut host = config.host_addresses.clone();
         host.sort_unstable();
         let relations = Relations::new(&config);
-        Self { config, idle, inside, pool, pool_ranges, host, relations }
+        let ipv6 = config.ipv6.as_ref().map(Ipv6Rules::new);
+        Self { config, idle, inside, pool, pool_ranges, host, relations, ipv6 }
     }
 
     /// Returns the configuration as given.
     pub const fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Returns the rules for IPv6, if it is on.
+    pub const fn ipv6(&self) -> Option<&Ipv6Rules> {
+        self.ipv6.as_ref()
     }
 
     /// Returns the idle times.

@@ -15,6 +15,7 @@ pub(crate) fn with_ports(ports: PortRange) -> Config {
         inside_prefixes: vec!["10.0.0.0/24".parse().unwrap()],
         pool: vec![PoolAddress { address: Ipv4Addr::new(203, 0, 113, 1), ports, host: false }],
         nat: Translation::default(),
+        ipv6: None,
         host_addresses: vec![],
         algs: vec![],
         timeouts: Timeouts::default(),

@@ -1,14 +1,15 @@
 //! Sessions that control messages announced: expectations, to users pinholes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::ops::Bound;
 
+use crate::addr::{Endpoint, subscriber_of};
 use crate::alg::{AlgProtocol, PinholeId};
 use crate::conntrack::SessionId;
 use crate::nat::MappingId;
 use crate::time::Timestamp;
-use crate::tuple::{Protocol, Tuple};
+use crate::tuple::{Flow, Protocol, Tuple};
 
 /// A pinhole: one session from `peer` to `outside` will be let in, once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,17 +20,15 @@ pub struct Pinhole {
     pub alg: AlgProtocol,
     /// The transport.
     pub protocol: Protocol,
-    /// Who is admitted.
-    pub peer: Ipv4Addr,
-    /// From which port; 0 for any.
-    pub peer_port: u16,
+    /// Who is admitted; port 0 for any.
+    pub peer: Endpoint,
     /// GRE: the call id that packets to the peer carry, once it is known.
     pub call: Option<u16>,
     /// The address and port that the peer was told.
-    pub outside: (Ipv4Addr, u16),
+    pub outside: Endpoint,
     /// The inside endpoint behind it.
-    pub inside: (Ipv4Addr, u16),
-    /// The mapping between the two, held for the pinhole.
+    pub inside: Endpoint,
+    /// The mapping between the two, held for the pinhole; none where nothing is translated between them.
     pub mapping: MappingId,
     /// The control session.
     pub master: SessionId,
@@ -42,7 +41,7 @@ pub struct Pinhole {
 }
 
 /// Where a pinhole is looked for when a packet fits no session.
-type Key = (Protocol, Ipv4Addr, u16, Ipv4Addr);
+type Key = (Protocol, Endpoint, IpAddr);
 
 /// The pinholes that wait for their session. Their number is bounded and small, so ordered maps serve well.
 #[derive(Debug, Default)]
@@ -50,10 +49,10 @@ pub struct Expectations {
     by_id: BTreeMap<PinholeId, Pinhole>,
     by_key: BTreeMap<Key, PinholeId>,
     /// Of GRE, by inside address, peer and the peer's call id: the inside host may send first.
-    by_call: BTreeMap<(Ipv4Addr, Ipv4Addr, u16), PinholeId>,
+    by_call: BTreeMap<(IpAddr, IpAddr, u16), PinholeId>,
     by_deadline: BTreeSet<(Timestamp, PinholeId)>,
     by_master: BTreeSet<(SessionId, PinholeId)>,
-    by_subscriber: BTreeMap<Ipv4Addr, u32>,
+    by_subscriber: BTreeMap<IpAddr, u32>,
     next_id: u64,
 }
 
@@ -85,22 +84,22 @@ impl Expectations {
         self.by_master.range(range).map(|&(_, id)| id)
     }
 
-    /// Returns how many pinholes lead to an inside address.
-    pub fn of_subscriber(&self, address: Ipv4Addr) -> u32 {
-        self.by_subscriber.get(&address).copied().unwrap_or(0)
+    /// Returns how many pinholes lead to the subscriber of an inside address.
+    pub fn of_subscriber(&self, address: IpAddr) -> u32 {
+        self.by_subscriber.get(&subscriber_of(address)).copied().unwrap_or(0)
     }
 
     /// Returns the pinhole that a new packet from outside fits.
-    pub fn lookup(&self, tuple: &Tuple) -> Option<&Pinhole> {
-        let key = (tuple.protocol, tuple.destination, tuple.destination_port, tuple.source);
+    pub fn lookup(&self, flow: &Flow) -> Option<&Pinhole> {
+        let key = (flow.protocol, flow.destination, flow.source.address);
         let pinhole = self.by_id.get(self.by_key.get(&key)?)?;
-        let fits = pinhole.peer_port == 0 || pinhole.peer_port == tuple.source_port;
+        let fits = pinhole.peer.port == 0 || pinhole.peer.port == flow.source.port;
         fits.then_some(pinhole)
     }
 
     /// Returns the pinhole that a new packet of a call from inside fits.
     pub fn lookup_call(&self, tuple: &Tuple) -> Option<&Pinhole> {
-        let key = (tuple.source, tuple.destination, tuple.destination_port);
+        let key = (tuple.source.into(), tuple.destination.into(), tuple.destination_port);
         self.by_id.get(self.by_call.get(&key)?)
     }
 
@@ -109,11 +108,11 @@ impl Expectations {
         let replaced = self.by_key.get(&key(&pinhole)).copied().and_then(|id| self.remove(id));
         self.by_key.insert(key(&pinhole), pinhole.id);
         if let Some(call) = pinhole.call {
-            self.by_call.insert((pinhole.inside.0, pinhole.peer, call), pinhole.id);
+            self.by_call.insert((pinhole.inside.address, pinhole.peer.address, call), pinhole.id);
         }
         self.by_deadline.insert((pinhole.deadline, pinhole.id));
         self.by_master.insert((pinhole.master, pinhole.id));
-        *self.by_subscriber.entry(pinhole.inside.0).or_default() += 1;
+        *self.by_subscriber.entry(subscriber_of(pinhole.inside.address)).or_default() += 1;
         self.by_id.insert(pinhole.id, pinhole);
         replaced
     }
@@ -123,7 +122,7 @@ impl Expectations {
         let pinhole = self.by_id.remove(&id)?;
         self.by_key.remove(&key(&pinhole));
         if let Some(call) = pinhole.call {
-            let called = (pinhole.inside.0, pinhole.peer, call);
+            let called = (pinhole.inside.address, pinhole.peer.address, call);
             // Another one may have taken its place.
             if self.by_call.get(&called) == Some(&id) {
                 self.by_call.remove(&called);
@@ -131,10 +130,11 @@ impl Expectations {
         }
         self.by_deadline.remove(&(pinhole.deadline, id));
         self.by_master.remove(&(pinhole.master, id));
-        if let Some(count) = self.by_subscriber.get_mut(&pinhole.inside.0) {
+        let subscriber = subscriber_of(pinhole.inside.address);
+        if let Some(count) = self.by_subscriber.get_mut(&subscriber) {
             *count -= 1;
             if *count == 0 {
-                self.by_subscriber.remove(&pinhole.inside.0);
+                self.by_subscriber.remove(&subscriber);
             }
         }
         Some(pinhole)
@@ -162,5 +162,5 @@ impl Expectations {
 }
 
 fn key(pinhole: &Pinhole) -> Key {
-    (pinhole.protocol, pinhole.outside.0, pinhole.outside.1, pinhole.peer)
+    (pinhole.protocol, pinhole.outside, pinhole.peer.address)
 }

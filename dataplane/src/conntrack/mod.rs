@@ -7,6 +7,7 @@ use crate::tuple::{Direction, Key, Protocol};
 
 pub mod expectation;
 pub mod index;
+pub mod ipv6;
 mod progress;
 pub mod session;
 pub mod tcp;
@@ -14,6 +15,8 @@ pub mod timer;
 pub mod waiting;
 
 use index::Index;
+pub use ipv6::Family;
+use ipv6::Ipv6;
 pub use progress::Progress;
 pub use session::{NewSession, Session, SessionId, State};
 use timer::Wheel;
@@ -24,14 +27,14 @@ use waiting::Waiting;
 /// halves are folded together mix every input bit into every output bit.
 #[derive(Clone, Copy, Debug)]
 pub struct TupleHasher {
-    secret: [u64; 3],
+    secret: [u64; 5],
 }
 
 impl TupleHasher {
     /// Takes its secret from the engine's seed.
     pub fn new(seed: &Seed) -> Self {
         let mut random = Rng::new(&table_seed(seed));
-        Self { secret: [(); 3].map(|()| random.next_u64()) }
+        Self { secret: [(); 5].map(|()| random.next_u64()) }
     }
 
     /// Hashes a key.
@@ -55,7 +58,7 @@ impl TupleHasher {
 
     #[inline]
     fn words(&self, first: u64, second: u64) -> u32 {
-        let [a, b, c] = self.secret;
+        let [a, b, c, ..] = self.secret;
         let mixed = fold(first ^ a, second ^ b);
         // The upper half is as good as any.
         u32::try_from(fold(mixed, c) >> 32).unwrap_or(0)
@@ -91,6 +94,8 @@ pub struct Table {
     wheel: Wheel,
     waiting: Waiting,
     hasher: TupleHasher,
+    /// What finds the sessions of IPv6; `None` until there may be any.
+    ipv6: Option<Ipv6>,
 }
 
 /// Why a session could not be inserted.
@@ -113,6 +118,7 @@ impl Table {
             wheel: Wheel::new(seconds(now)),
             waiting: Waiting::new(capacity, owners),
             hasher,
+            ipv6: None,
         }
     }
 
@@ -214,7 +220,7 @@ impl Table {
             && self.index.insert(reply_hash, pack(slot, Direction::Reply));
         debug_assert!(inserted, "the index has two places for each session");
         let session = self.at_mut(slot).ok_or(InsertError::Full)?;
-        session.occupy(new);
+        session.occupy(new, Family::V4);
         session.refresh(now, idle);
         let (generation, deadline) = (session.generation, seconds(session.deadline().timestamp()));
         self.wheel.insert(&mut self.sessions, slot, deadline + 1);
@@ -224,10 +230,15 @@ impl Table {
     /// Takes a session out.
     pub fn remove(&mut self, id: SessionId) -> Option<Session> {
         let session = *self.session(id)?;
-        let hash = |direction| self.hash(&session.key(direction));
-        let (original, reply) = (hash(Direction::Original), hash(Direction::Reply));
-        self.index.remove(original, pack(id.slot, Direction::Original));
-        self.index.remove(reply, pack(id.slot, Direction::Reply));
+        match session.family() {
+            Family::V4 => {
+                let hash = |direction| self.hash(&session.key(direction));
+                let (original, reply) = (hash(Direction::Original), hash(Direction::Reply));
+                self.index.remove(original, pack(id.slot, Direction::Original));
+                self.index.remove(reply, pack(id.slot, Direction::Reply));
+            }
+            Family::V6 => self.forget_ipv6(id.slot),
+        }
         self.wheel.remove(&mut self.sessions, id.slot);
         self.waiting.leave(id.slot);
         self.at_mut(id.slot)?.vacate();

@@ -1,9 +1,8 @@
 //! One tracked session: two cache lines of plain data.
 
-use std::net::Ipv4Addr;
-
 use crate::addr::Realm;
 use crate::conntrack::Progress;
+use crate::conntrack::ipv6::Family;
 use crate::conntrack::tcp::{Senders, Tcp, TcpState};
 use crate::conntrack::timer::{Links, Timed};
 use crate::limits::IdleTicks;
@@ -93,6 +92,7 @@ pub struct Session {
     senders: Senders,
     packets: [u64; 2],
     links: Links,
+    family: Family,
 }
 
 const _: () = assert!(size_of::<Session>() == 128, "two cache lines");
@@ -113,10 +113,11 @@ impl Session {
         senders: Senders::NONE,
         packets: [0; 2],
         links: Links::NONE,
+        family: Family::V4,
     };
 
     /// Takes the place for a session; its deadline is still to be set.
-    pub(super) fn occupy(&mut self, new: &NewSession) {
+    pub(super) fn occupy(&mut self, new: &NewSession, family: Family) {
         let (phase, senders) = match new.state {
             State::Tcp(tcp) => (Phase::Tcp(tcp.state()), tcp.senders()),
             State::Query { replied: false } => (Phase::Unreplied, Senders::NONE),
@@ -132,6 +133,7 @@ impl Session {
             master: new.master.unwrap_or(NO_MASTER),
             senders,
             links: self.links,
+            family,
             ..Self::FREE
         };
     }
@@ -181,7 +183,7 @@ impl Session {
 
     /// Returns the key of packets of `direction` as they arrive.
     #[inline(always)]
-    pub(super) const fn key(&self, direction: Direction) -> Key {
+    pub(crate) const fn key(&self, direction: Direction) -> Key {
         Key { protocol: self.protocol, words: self.words(direction) }
     }
 
@@ -196,6 +198,11 @@ impl Session {
     pub(super) fn touch(&self) -> u64 {
         let [counted, _] = self.packets;
         counted ^ u64::from(self.generation)
+    }
+
+    /// Returns the version of IP.
+    pub const fn family(&self) -> Family {
+        self.family
     }
 
     /// Returns the transport.
@@ -251,6 +258,11 @@ impl Session {
         self.deadline.minus(self.idle_time(idle))
     }
 
+    /// Has the session live until a time that is not its idle time's.
+    pub(crate) fn prolong(&mut self, until: Tick) {
+        self.deadline = until;
+    }
+
     /// Returns the side that packets of `direction` come from.
     #[inline]
     pub const fn realm(&self, direction: Direction) -> Realm {
@@ -260,7 +272,7 @@ impl Session {
         }
     }
 
-    /// Returns the addresses and ports of packets of `direction` as they arrive.
+    /// Returns the addresses and ports of packets of `direction` as they arrive; those of IPv6 are with the table.
     pub const fn tuple(&self, direction: Direction) -> Tuple {
         self.key(direction).tuple()
     }
@@ -268,14 +280,6 @@ impl Session {
     /// Returns the addresses and ports of packets of `direction` as they leave.
     pub const fn translated(&self, direction: Direction) -> Tuple {
         self.leaving(direction).tuple()
-    }
-
-    /// Returns the inside host's own address.
-    pub const fn subscriber(&self) -> Ipv4Addr {
-        match self.originator {
-            Realm::Inside => self.tuple(Direction::Original).source,
-            Realm::Outside => self.tuple(Direction::Reply).source,
-        }
     }
 
     /// Returns how far a TCP session has come; `None` for other protocols.

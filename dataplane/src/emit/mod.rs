@@ -1,6 +1,6 @@
 //! Packets out: addresses and ports rewritten in place, and segments of the engine's own.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 mod fragment;
 mod mss;
@@ -8,10 +8,12 @@ mod other;
 
 use crate::alg::control::CraftedSegment;
 use crate::engine::{ChecksumState, Packet};
-use crate::parse::{Parsed, Quoted};
-use crate::tuple::{Direction, Key, Protocol, Tuple};
+use crate::parse::{Parsed, Quoted, Span};
+use crate::tuple::{Direction, Flow, Key, Protocol, Tuple};
 use crate::wire::checksum::{self, Delta};
 use crate::wire::{self, ipv4, set_u8, set_u16, set_u32, set_word, tcp, u16_at};
+
+pub mod ipv6;
 
 pub use fragment::{readdress, set_identification};
 pub use mss::clamp_mss;
@@ -193,57 +195,70 @@ fn translate_quoted(inner: &mut [u8], at: usize, old: &Tuple, to: &ErrorTranslat
 pub fn finish_tcp(packet: &mut Packet<'_>, transport_at: usize) {
     let partial = packet.checksum == ChecksumState::Partial;
     let bytes = packet.bytes_mut();
-    set_u16(bytes, ipv4::TOTAL_LENGTH, u16::try_from(bytes.len()).unwrap_or(u16::MAX));
-    ipv4::fill_checksum(bytes);
-    let (source, destination) = (ipv4::source(bytes), ipv4::destination(bytes));
-    let segment = bytes.get_mut(transport_at..).unwrap_or_default();
-    set_u16(segment, tcp::CHECKSUM, 0);
-    let field = if partial {
-        checksum::pseudo_header(source, destination, wire::PROTOCOL_TCP, segment.len())
+    if wire::ipv6::version(bytes) == 6 {
+        ipv6::set_length(bytes);
     } else {
-        checksum::transport(source, destination, wire::PROTOCOL_TCP, segment)
-    };
-    set_u16(segment, tcp::CHECKSUM, field);
+        set_u16(bytes, ipv4::TOTAL_LENGTH, u16::try_from(bytes.len()).unwrap_or(u16::MAX));
+        ipv4::fill_checksum(bytes);
+    }
+    set_u16(bytes, transport_at.saturating_add(tcp::CHECKSUM), 0);
+    let segment = bytes.get(transport_at..).unwrap_or_default();
+    let pseudo = pseudo_header(bytes, segment.len());
+    let field = if partial { pseudo } else { checksum::completed(pseudo, segment) };
+    set_u16(bytes, transport_at.saturating_add(tcp::CHECKSUM), field);
+}
+
+/// Adds up the pseudo header of a TCP packet of either version of IP.
+fn pseudo_header(packet: &[u8], length: usize) -> u16 {
+    let protocol = wire::PROTOCOL_TCP;
+    if wire::ipv6::version(packet) == 6 {
+        let (source, destination) = (wire::ipv6::source(packet), wire::ipv6::destination(packet));
+        checksum::pseudo_header_ipv6(source, destination, protocol, length)
+    } else {
+        checksum::pseudo_header(ipv4::source(packet), ipv4::destination(packet), protocol, length)
+    }
 }
 
 /// Whether the TCP checksum of a received packet is right, as far as it can be told.
-pub fn tcp_checksum_is_right(packet: &Packet<'_>, parsed: &Parsed) -> bool {
-    let segment = packet.bytes().get(parsed.transport_at()..parsed.end()).unwrap_or_default();
+pub fn tcp_checksum_is_right(packet: &Packet<'_>, span: &Span) -> bool {
+    let bytes = packet.bytes();
+    let segment = bytes.get(span.transport_at()..span.end()).unwrap_or_default();
     packet.checksum == ChecksumState::Partial
-        || checksum::transport(parsed.tuple().source, parsed.tuple().destination, wire::PROTOCOL_TCP, segment)
-            == 0
+        || checksum::completed(pseudo_header(bytes, segment.len()), segment) == 0
 }
 
 /// Builds a whole packet of a segment that a control stream sends itself.
-pub fn craft_tcp(tuple: &Tuple, segment: &CraftedSegment) -> Vec<u8> {
+pub fn craft_tcp(flow: &Flow, segment: &CraftedSegment) -> Vec<u8> {
     let push = if segment.payload.is_empty() { 0 } else { tcp::PSH };
     let fin = if segment.fin { tcp::FIN } else { 0 };
-    craft(tuple, segment, tcp::ACK_FLAG | push | fin)
+    craft(flow, segment, tcp::ACK_FLAG | push | fin)
 }
 
 /// Builds a packet that ends a connection, as if its other end had given it up (RFC 9293, section 3.5.2).
-pub fn craft_reset(tuple: &Tuple, direction: Direction, seq: u32) -> Vec<u8> {
+pub fn craft_reset(flow: &Flow, direction: Direction, seq: u32) -> Vec<u8> {
     let (window, fin) = (0, false);
     let segment =
         CraftedSegment { direction, seq, ack: 0, window, fin, timestamps: None, payload: Vec::new() };
-    craft(tuple, &segment, tcp::RST)
+    craft(flow, &segment, tcp::RST)
 }
 
-fn craft(tuple: &Tuple, segment: &CraftedSegment, flags: u8) -> Vec<u8> {
-    const TTL: u8 = 64;
+fn craft(flow: &Flow, segment: &CraftedSegment, flags: u8) -> Vec<u8> {
     const TIMESTAMPS_LENGTH: usize = 12;
     let options = if segment.timestamps.is_some() { TIMESTAMPS_LENGTH } else { 0 };
     let header = tcp::MIN_HEADER + options;
-    let length = ipv4::MIN_HEADER + header + segment.payload.len();
-    let mut bytes = vec![0; length];
-    set_u8(&mut bytes, 0, 0x45);
-    set_u16(&mut bytes, ipv4::FRAGMENT, ipv4::DONT_FRAGMENT);
-    set_u8(&mut bytes, ipv4::TTL, TTL);
-    set_u8(&mut bytes, ipv4::PROTOCOL, wire::PROTOCOL_TCP);
-    ipv4::set_source(&mut bytes, tuple.source);
-    ipv4::set_destination(&mut bytes, tuple.destination);
-    let at = ipv4::MIN_HEADER;
-    set_ports(&mut bytes, at, &(*tuple).into());
+    let mut bytes = match (flow.source.address, flow.destination.address) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => ipv4_header(source, destination),
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            ipv6::header(source, destination, wire::PROTOCOL_TCP)
+        }
+        // No flow is of both; nothing would come of such a packet.
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return Vec::new(),
+    };
+    let at = bytes.len();
+    let length = at + header + segment.payload.len();
+    bytes.resize(length, 0);
+    set_u16(&mut bytes, at, flow.source.port);
+    set_u16(&mut bytes, at + 2, flow.destination.port);
     set_u32(&mut bytes, at + tcp::SEQ, segment.seq);
     set_u32(&mut bytes, at + tcp::ACK, segment.ack);
     set_u8(&mut bytes, at + tcp::DATA_OFFSET, u8::try_from(header / 4 * 16).unwrap_or(0));
@@ -259,5 +274,20 @@ fn craft(tuple: &Tuple, segment: &CraftedSegment, flags: u8) -> Vec<u8> {
         payload.copy_from_slice(&segment.payload);
     }
     finish_tcp(&mut Packet::new(&mut bytes, length), at);
+    bytes
+}
+
+/// Hops that the engine's own packets live for.
+const TTL: u8 = 64;
+
+/// Builds the IP header of a TCP packet; length and checksum are still to be set.
+fn ipv4_header(source: Ipv4Addr, destination: Ipv4Addr) -> Vec<u8> {
+    let mut bytes = vec![0; ipv4::MIN_HEADER];
+    set_u8(&mut bytes, 0, 0x45);
+    set_u16(&mut bytes, ipv4::FRAGMENT, ipv4::DONT_FRAGMENT);
+    set_u8(&mut bytes, ipv4::TTL, TTL);
+    set_u8(&mut bytes, ipv4::PROTOCOL, wire::PROTOCOL_TCP);
+    ipv4::set_source(&mut bytes, source);
+    ipv4::set_destination(&mut bytes, destination);
     bytes
 }

@@ -1,6 +1,8 @@
 //! PPTP's calls: GRE sessions that a control message has announced, each direction with the call id of its receiver
 //! (RFC 2637, section 4.1). GRE that nobody has announced is a protocol like others that are not read.
 
+use std::net::IpAddr;
+
 use crate::addr::Realm;
 use crate::config::Snapshot;
 use crate::conntrack::expectation::Pinhole;
@@ -11,7 +13,7 @@ use crate::engine::process::{checked, count};
 use crate::engine::{DropReason, Engine, Packet, Verdict};
 use crate::firewall;
 use crate::parse::{Body, Parsed, Quoted};
-use crate::tuple::{Direction, Key, Protocol, Tuple};
+use crate::tuple::{Direction, Flow, Key, Protocol, Tuple};
 
 impl Engine {
     /// Returns a packet as what it is tracked as.
@@ -28,7 +30,7 @@ impl Engine {
     fn expected_call(&self, arrival: &Arrival<'_>, tuple: &Tuple) -> Option<(Pinhole, u16)> {
         let pinhole = match arrival.realm {
             Realm::Inside => self.expectations.lookup_call(tuple),
-            Realm::Outside => self.expectations.lookup(tuple),
+            Realm::Outside => self.expectations.lookup(&Flow::from(*tuple)),
         };
         let pinhole = *pinhole?;
         Some((pinhole, pinhole.call?))
@@ -75,7 +77,13 @@ impl Engine {
         if !self.is_pinhole_allowed(context.snapshot, &pinhole) {
             return Err(DropReason::NotExpected);
         }
-        self.check_session(pinhole.inside.0, context.realm)?;
+        let [inside, outside, peer] = [pinhole.inside, pinhole.outside, pinhole.peer];
+        let (IpAddr::V4(inside), IpAddr::V4(own), IpAddr::V4(peer)) =
+            (inside.address, outside.address, peer.address)
+        else {
+            return Err(DropReason::NotExpected);
+        };
+        self.check_session(inside, context.realm)?;
         let between = |source, destination, call| Tuple {
             protocol: Protocol::Gre,
             source,
@@ -84,10 +92,10 @@ impl Engine {
             destination_port: call,
         };
         let reply = match context.realm {
-            Realm::Inside => between(pinhole.peer, pinhole.outside.0, pinhole.outside.1),
-            Realm::Outside => between(pinhole.inside.0, pinhole.peer, peers_call),
+            Realm::Inside => between(peer, own, outside.port),
+            Realm::Outside => between(inside, peer, peers_call),
         };
-        let outward = between(pinhole.outside.0, pinhole.peer, peers_call);
+        let outward = between(own, peer, peers_call);
         if self.calls.contains_key(&outward) {
             // The peer could not tell the two apart either.
             return Err(DropReason::TupleTaken);

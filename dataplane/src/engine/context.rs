@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use crate::addr::Realm;
 use crate::config::Snapshot;
-use crate::parse::Parsed;
+use crate::parse::{Parsed, Span, TcpInfo};
 use crate::time::{Tick, Timestamp};
 
 /// How a packet came.
@@ -42,6 +42,21 @@ pub(super) struct Context<'a> {
 }
 
 impl<'a> Deref for Context<'a> {
+    type Target = Arrival<'a>;
+
+    fn deref(&self) -> &Arrival<'a> {
+        self.arrival
+    }
+}
+
+/// What the stages share about a TCP segment of either version of IP.
+pub(super) struct Segmented<'a> {
+    pub(super) arrival: &'a Arrival<'a>,
+    pub(super) span: Span,
+    pub(super) info: TcpInfo,
+}
+
+impl<'a> Deref for Segmented<'a> {
     type Target = Arrival<'a>;
 
     fn deref(&self) -> &Arrival<'a> {

@@ -6,18 +6,18 @@ use crate::alg::control::{ControlStream, CraftedSegment, Segment, SegmentVerdict
 use crate::alg::{AlgProtocol, CloseReason, End, Ends};
 use crate::config::Snapshot;
 use crate::conntrack::tcp::TcpState;
-use crate::conntrack::{Session, SessionId};
+use crate::conntrack::{Family, Session, SessionId, Table};
 use crate::emit;
-use crate::engine::context::Context;
+use crate::engine::context::{Arrival, Segmented};
 use crate::engine::decider::Decider;
 use crate::engine::open::alg_ports;
-use crate::engine::process::{forward, window_shift};
+use crate::engine::process::window_shift;
 use crate::engine::rewrite::Change;
 use crate::engine::{DropReason, Engine, Packet, Verdict};
 use crate::limits::MAX_UNACKNOWLEDGED;
-use crate::parse::{Parsed, TcpInfo};
+use crate::parse::{Span, TcpInfo};
 use crate::time::Timestamp;
-use crate::tuple::{Direction, Tuple};
+use crate::tuple::{Direction, Flow};
 use crate::wire::{tcp, u16_at, u32_at};
 
 /// How far a host's own acknowledgements may be behind those that were sent in its name.
@@ -29,7 +29,8 @@ pub(super) struct Control {
     pub(super) stream: ControlStream,
     protocol: AlgProtocol,
     session: SessionId,
-    tuple: Tuple,
+    /// As the originator sees it.
+    flow: Flow,
     /// What decides about the ALG, see [`alg_ports`].
     ports: (u16, u16),
     deadline: Option<Timestamp>,
@@ -49,15 +50,15 @@ impl Controls {
         &mut self,
         protocol: AlgProtocol,
         id: SessionId,
-        session: &Session,
+        table: &Table,
         limit: u32,
     ) -> Option<u32> {
         let control = Box::new(Control {
-            stream: ControlStream::new(protocol, ends_of(session)),
+            stream: ControlStream::new(protocol, ends_of(table, id)?),
             protocol,
             session: id,
-            tuple: session.tuple(Direction::Original),
-            ports: alg_ports(session),
+            flow: table.arriving(id, Direction::Original)?,
+            ports: alg_ports(table, id)?,
             deadline: None,
         });
         if let Some(slot) = self.free.pop() {
@@ -122,13 +123,15 @@ impl Controls {
     }
 }
 
-fn ends_of(session: &Session) -> Ends {
-    let end = |direction: Direction| End {
-        realm: session.realm(direction),
-        local: session.tuple(direction).source_endpoint(),
-        visible: session.translated(direction).source_endpoint(),
+fn ends_of(table: &Table, id: SessionId) -> Option<Ends> {
+    let end = |direction: Direction| {
+        Some(End {
+            realm: table.session(id)?.realm(direction),
+            local: table.arriving(id, direction)?.source,
+            visible: table.leaving(id, direction)?.source,
+        })
     };
-    Ends { originator: end(Direction::Original), responder: end(Direction::Reply) }
+    Some(Ends { originator: end(Direction::Original)?, responder: end(Direction::Reply)? })
 }
 
 impl Engine {
@@ -136,27 +139,27 @@ impl Engine {
     #[inline(never)]
     pub(super) fn control_packet(
         &mut self,
-        context: &Context<'_>,
+        arriving: &Segmented<'_>,
         packet: &mut Packet<'_>,
         id: SessionId,
         direction: Direction,
         slot: u32,
-        info: TcpInfo,
     ) -> Result<Verdict, DropReason> {
-        if !emit::tcp_checksum_is_right(packet, context.parsed) {
+        let Segmented { arrival, span, info } = *arriving;
+        if !emit::tcp_checksum_is_right(packet, &span) {
             // Rewriting would give corrupt bytes a right checksum.
             return Err(DropReason::BadTcpChecksum);
         }
-        let shift = window_shift(packet, context.parsed);
+        let shift = window_shift(packet, &span);
         // Judged before the stream sees it: what nobody would obey must not change the stream.
         if info.has(tcp::RST) {
-            self.note_control(context, id, direction, info, shift)?;
+            self.note_control(arrival, id, direction, info, shift)?;
         } else if !info.has(tcp::SYN) {
             self.check_control(id, direction, slot, info)?;
         }
-        let segment = segment_of(packet, context.parsed, info, shift);
+        let segment = segment_of(packet, &span, info, shift);
         let verdict = self
-            .with_stream(context.snapshot, slot, context.now, |stream, decider, now| {
+            .with_stream(arrival.snapshot, slot, arrival.now, |stream, decider, now| {
                 stream.handle_segment(direction, &segment, decider, now)
             })
             .ok_or(DropReason::NoSession)?;
@@ -166,16 +169,16 @@ impl Engine {
             SegmentVerdict::Held => {
                 // The acknowledgement is not known in its receiver's numbers: only the rest is noted.
                 let unacknowledged = TcpInfo { flags: info.flags & !tcp::ACK_FLAG, ..info };
-                self.note_unless_rst(context, id, direction, unacknowledged, shift)?;
+                self.note_unless_rst(arrival, id, direction, unacknowledged, shift)?;
                 Ok(Verdict::Hold)
             }
             SegmentVerdict::Forward(rewritten) => {
                 // Each side's numbers are kept as it knows them itself: seq as sent, ack as received.
                 let noted = TcpInfo { ack: rewritten.ack, ..info };
-                self.note_unless_rst(context, id, direction, noted, shift)?;
-                let sack = self.map_sack(slot, direction, packet, context.parsed);
+                self.note_unless_rst(arrival, id, direction, noted, shift)?;
+                let sack = self.map_sack(slot, direction, packet, &span);
                 let change = Change { rewritten, sack };
-                Ok(self.forward_changed(context, packet, id, direction, info, change))
+                Ok(self.forward_changed(arriving, packet, id, direction, change))
             }
         };
         self.send_crafted(id, slot);
@@ -185,13 +188,13 @@ impl Engine {
 
     fn note_unless_rst(
         &mut self,
-        context: &Context<'_>,
+        arrival: &Arrival<'_>,
         id: SessionId,
         direction: Direction,
         info: TcpInfo,
         shift: Option<u8>,
     ) -> Result<(), DropReason> {
-        if info.has(tcp::RST) { Ok(()) } else { self.note_control(context, id, direction, info, shift) }
+        if info.has(tcp::RST) { Ok(()) } else { self.note_control(arrival, id, direction, info, shift) }
     }
 
     /// Whether a segment that is neither SYN nor RST can be of a control session.
@@ -231,7 +234,7 @@ impl Engine {
             ends: *control.stream.ends(),
             protocol: control.protocol,
             master: control.session,
-            control: control.tuple,
+            control: control.flow,
             now,
         };
         let result = act(&mut control.stream, &mut decider, now);
@@ -245,9 +248,9 @@ impl Engine {
         slot: u32,
         direction: Direction,
         packet: &Packet<'_>,
-        parsed: &Parsed,
+        span: &Span,
     ) -> Option<(usize, Vec<(u32, u32)>)> {
-        let segment = packet.bytes().get(parsed.transport_at()..parsed.end())?;
+        let segment = packet.bytes().get(span.transport_at()..span.end())?;
         let (at, blocks) = tcp::options(segment).sack?;
         let stream = &self.controls.at(slot)?.stream;
         let mapped = (0..blocks)
@@ -261,20 +264,27 @@ impl Engine {
 
     fn forward_changed(
         &mut self,
-        context: &Context<'_>,
+        arriving: &Segmented<'_>,
         packet: &mut Packet<'_>,
         id: SessionId,
         direction: Direction,
-        info: TcpInfo,
         mut change: Change,
     ) -> Verdict {
+        let Segmented { arrival, span, info } = *arriving;
         let Some(session) = self.table.session(id) else { return Verdict::Drop(DropReason::NoSession) };
-        forward(session, context, packet, direction);
-        let rest = change.split_off(packet, context.parsed, info, context.snapshot.config().mtu);
-        if change.write(packet, context.parsed) {
-            emit::finish_tcp(packet, context.parsed.transport_at());
+        match session.family() {
+            Family::V4 => {
+                let (old, new) = (session.key(direction), session.leaving(direction));
+                emit::translate(packet, &old, &new, span.transport_at(), arrival.counts_hop());
+            }
+            Family::V6 if arrival.counts_hop() => emit::ipv6::count_hop(packet.bytes_mut()),
+            Family::V6 => {}
         }
-        for segment in rest.segments(direction, packet, context.parsed) {
+        let rest = change.split_off(packet, &span, info, arrival.snapshot.config().mtu);
+        if change.write(packet, &span) {
+            emit::finish_tcp(packet, span.transport_at());
+        }
+        for segment in rest.segments(direction, packet, &span) {
             self.send(id, &segment);
         }
         Verdict::Forward
@@ -294,9 +304,9 @@ impl Engine {
             tcp.allow(segment.direction, segment.ack, segment.window);
             session.set_tcp(&tcp);
         }
-        let tuple = session.translated(segment.direction);
         let realm = session.realm(segment.direction).opposite();
-        self.transmit(realm, emit::craft_tcp(&tuple, segment));
+        let Some(flow) = self.table.leaving(id, segment.direction) else { return };
+        self.transmit(realm, emit::craft_tcp(&flow, segment));
     }
 
     fn forget_inert(&mut self, id: SessionId, slot: u32) {
@@ -341,12 +351,12 @@ impl Engine {
 
 fn segment_of<'a>(
     packet: &'a Packet<'_>,
-    parsed: &Parsed,
+    span: &Span,
     info: TcpInfo,
     window_scale: Option<u8>,
 ) -> Segment<'a> {
     let bytes = packet.bytes();
-    let segment = bytes.get(parsed.transport_at()..parsed.end()).unwrap_or_default();
+    let segment = bytes.get(span.transport_at()..span.end()).unwrap_or_default();
     Segment {
         seq: info.seq,
         ack: info.ack,
@@ -359,6 +369,6 @@ fn segment_of<'a>(
         push: info.has(tcp::PSH),
         urgent: info.has(tcp::URG).then(|| u16_at(segment, tcp::URGENT)),
         timestamps: tcp::options(segment).timestamps.map(|(value, echo)| TcpTimestamps { value, echo }),
-        payload: bytes.get(parsed.payload_at()..parsed.end()).unwrap_or_default(),
+        payload: bytes.get(span.payload_at()..span.end()).unwrap_or_default(),
     }
 }

@@ -1,6 +1,6 @@
 //! What the engine decides for an ALG.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::addr::{Endpoint, Realm};
 use crate::alg::{
@@ -14,10 +14,10 @@ use crate::engine::event::{Event, Events};
 use crate::engine::{Stats, closed_event};
 use crate::firewall;
 use crate::limits::Limits;
-use crate::nat::{Nat, NatError};
+use crate::nat::{MappingId, Nat, NatError};
 use crate::rng::Rng;
 use crate::time::Timestamp;
-use crate::tuple::{Protocol, Tuple};
+use crate::tuple::{Flow, Protocol, Tuple};
 
 /// Decides for one control session.
 pub(super) struct Decider<'a> {
@@ -31,17 +31,17 @@ pub(super) struct Decider<'a> {
     pub(super) ends: Ends,
     pub(super) protocol: AlgProtocol,
     pub(super) master: SessionId,
-    pub(super) control: Tuple,
+    pub(super) control: Flow,
     pub(super) now: Timestamp,
 }
 
 impl Decider<'_> {
     fn open(&mut self, request: &PinholeRequest) -> Result<Decision, Refusal> {
-        let inside = firewall::check_announced(self.snapshot, &self.ends, request)?;
-        let IpAddr::V4(peer) = request.peer.address else { return Err(Refusal::UnusableAddress) };
+        firewall::check_announced(self.snapshot, &self.ends, request)?;
+        let inside = request.named;
         let of_master = self.expectations.of_master(self.master).count();
         let full = u64::try_from(of_master).unwrap_or(u64::MAX) >= u64::from(self.limits.pinholes_per_master)
-            || self.expectations.of_subscriber(inside.0) >= self.limits.pinholes_per_subscriber
+            || self.expectations.of_subscriber(inside.address) >= self.limits.pinholes_per_subscriber
             || self.expectations.len() >= usize::try_from(self.limits.pinholes).unwrap_or(0);
         if full {
             return Err(Refusal::Limit);
@@ -55,24 +55,22 @@ impl Decider<'_> {
             Transport::Tcp | Transport::Udp | Transport::Gre(PeerCall::Unknown) => (request.peer.port, None),
             Transport::Gre(PeerCall::Known(call)) => (0, Some(call)),
         };
-        let announced = Tuple {
-            protocol,
-            source: inside.0,
-            source_port: inside.1,
-            destination: peer,
-            destination_port: peer_port,
+        let peer = Endpoint::new(request.peer.address, peer_port);
+        let (mapping, outside) = match (inside.address, peer.address) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                self.map(protocol, (own, inside.port), (other, peer_port))?
+            }
+            // Addresses of IPv6 are the same on both sides.
+            (IpAddr::V6(_), IpAddr::V6(_)) => (MappingId::NONE, inside),
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => {
+                return Err(Refusal::UnusableAddress);
+            }
         };
-        let mapping = self.nat.obtain(&announced, self.rng).map_err(|error| match error {
-            NatError::PortLimit | NatError::SubscribersFull | NatError::Full => Refusal::Limit,
-            NatError::NoPort | NatError::NoPool | NatError::Refused(_) => Refusal::NoPort,
-        })?;
-        let outside = self.nat.mapping(mapping).map(|mapping| mapping.outside).ok_or(Refusal::NoPort)?;
         let pinhole = Pinhole {
             id: self.expectations.next_id(),
             alg: self.protocol,
             protocol,
             peer,
-            peer_port,
             call,
             outside,
             inside,
@@ -93,13 +91,34 @@ impl Decider<'_> {
             control: self.control,
             message: request.message,
             transport: protocol,
-            peer: (peer, peer_port),
+            peer,
             outside,
             inside,
             lifetime: request.lifetime,
         });
-        let visible = Endpoint::new(IpAddr::V4(outside.0), outside.1);
-        Ok(Decision::Admitted { id: pinhole.id, visible })
+        Ok(Decision::Admitted { id: pinhole.id, visible: outside })
+    }
+
+    /// Takes a mapping for an announced endpoint; returns it with what stands for the endpoint outside.
+    fn map(
+        &mut self,
+        protocol: Protocol,
+        inside: (Ipv4Addr, u16),
+        peer: (Ipv4Addr, u16),
+    ) -> Result<(MappingId, Endpoint), Refusal> {
+        let announced = Tuple {
+            protocol,
+            source: inside.0,
+            source_port: inside.1,
+            destination: peer.0,
+            destination_port: peer.1,
+        };
+        let mapping = self.nat.obtain(&announced, self.rng).map_err(|error| match error {
+            NatError::PortLimit | NatError::SubscribersFull | NatError::Full => Refusal::Limit,
+            NatError::NoPort | NatError::NoPool | NatError::Refused(_) => Refusal::NoPort,
+        })?;
+        let outside = self.nat.mapping(mapping).map(|mapping| mapping.outside).ok_or(Refusal::NoPort)?;
+        Ok((mapping, outside.into()))
     }
 }
 

@@ -32,14 +32,20 @@ drop_reasons! {
     Truncated = "truncated",
     /// The IP version is neither 4 nor 6.
     BadIpVersion = "bad_ip_version",
-    /// IPv6 is not handled yet.
-    Ipv6Unsupported = "ipv6_unsupported",
+    /// The configuration says nothing about IPv6.
+    Ipv6Off = "ipv6_off",
+    /// The IPv6 extension headers are too many, too long, repeated or in the wrong place (RFC 8200, 4.1; RFC 7112).
+    ExtensionHeaders = "extension_headers",
+    /// The packet carries an IPv6 routing header that leads it around the firewall (RFC 5095).
+    RoutingHeader = "routing_header",
     /// The IP header length and the total length contradict each other.
     BadIpHeader = "bad_ip_header",
     /// The IP header checksum is wrong.
     BadIpChecksum = "bad_ip_checksum",
     /// The packet carries a source route option (RFC 7126, sections 4.3 and 4.4).
     SourceRoute = "source_route",
+    /// The packet is a fragment of IPv6; none of them is followed yet.
+    Ipv6Fragment = "ipv6_fragment",
     /// A fragment that no datagram can have: without payload, or of a length that fits no offset (RFC 791, section 3.2).
     FragmentMalformed = "fragment_malformed",
     /// The whole datagram would be longer than a packet can be.

@@ -1,15 +1,15 @@
 //! What the engine tells its caller about, beside verdicts.
 
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use crate::addr::Endpoint;
 use crate::alg::{AlgProtocol, CloseReason, OpaqueReason, PinholeId, Refusal};
 use crate::engine::lease::{Lease, LeaseEnd};
 use crate::engine::limit::LimitReached;
 use crate::engine::record::SessionRecord;
 use crate::nat::PortBlock;
-use crate::tuple::{Protocol, Tuple};
+use crate::tuple::{Flow, Protocol};
 
 /// Something that happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,7 +19,7 @@ pub enum Event {
         /// The ALG.
         protocol: AlgProtocol,
         /// The control session as its originator sees it.
-        control: Tuple,
+        control: Flow,
         /// The message's name.
         message: &'static str,
         /// The message as sent, without its line end.
@@ -32,7 +32,7 @@ pub enum Event {
         /// The ALG.
         protocol: AlgProtocol,
         /// The control session as its originator sees it.
-        control: Tuple,
+        control: Flow,
         /// The message's name.
         message: &'static str,
         /// Why.
@@ -43,7 +43,7 @@ pub enum Event {
         /// The ALG.
         protocol: AlgProtocol,
         /// The control session as its originator sees it.
-        control: Tuple,
+        control: Flow,
         /// Why.
         reason: OpaqueReason,
     },
@@ -54,17 +54,17 @@ pub enum Event {
         /// The ALG.
         protocol: AlgProtocol,
         /// The control session as its originator sees it.
-        control: Tuple,
+        control: Flow,
         /// The message that opened it.
         message: &'static str,
         /// The transport of the session that it waits for.
         transport: Protocol,
         /// Who is admitted, port 0 for any.
-        peer: (Ipv4Addr, u16),
+        peer: Endpoint,
         /// What the peer was told.
-        outside: (Ipv4Addr, u16),
+        outside: Endpoint,
         /// The inside endpoint.
-        inside: (Ipv4Addr, u16),
+        inside: Endpoint,
         /// How long it waits.
         lifetime: Duration,
     },
@@ -77,11 +77,11 @@ pub enum Event {
         /// The transport of the session that it waited for.
         transport: Protocol,
         /// Who was admitted, port 0 for any.
-        peer: (Ipv4Addr, u16),
+        peer: Endpoint,
         /// What the peer was told.
-        outside: (Ipv4Addr, u16),
+        outside: Endpoint,
         /// The inside endpoint.
-        inside: (Ipv4Addr, u16),
+        inside: Endpoint,
         /// Why.
         reason: CloseReason,
     },

@@ -5,14 +5,13 @@ use crate::alg::CloseReason;
 use crate::conntrack::SessionId;
 use crate::engine::Engine;
 use crate::limits::{ACTIVE, IdleTicks, PASSED_OVER};
-use crate::nat::MappingId;
 use crate::time::Tick;
 use crate::tuple::Protocol;
 
 impl Engine {
     /// Makes room for one more half-open connection of a subscriber, where it or all have as many as they may have.
-    pub(super) fn make_room_half_open(&mut self, mapping: MappingId) {
-        let Some(owner) = self.nat.subscriber_of(mapping) else { return };
+    pub(super) fn make_room_half_open(&mut self, owner: Option<u32>) {
+        let Some(owner) = owner else { return };
         let waiting = self.table.waiting();
         let oldest = if waiting.half_open_of(owner) >= self.limits.half_open_per_subscriber {
             waiting.oldest_of(owner)
@@ -28,9 +27,9 @@ impl Engine {
     }
 
     /// Has a new session wait for its answer.
-    pub(super) fn wait_for_answer(&mut self, id: SessionId, protocol: Protocol, mapping: MappingId) {
+    pub(super) fn wait_for_answer(&mut self, id: SessionId, protocol: Protocol, owner: Option<u32>) {
         let waiting = self.table.waiting_mut();
-        match (protocol, self.nat.subscriber_of(mapping)) {
+        match (protocol, owner) {
             (Protocol::Tcp, Some(owner)) => waiting.enter_half_open(id.slot, owner),
             (
                 Protocol::Tcp

@@ -173,22 +173,24 @@ impl Engine {
     /// Whether what a first fragment begins has to be seen whole: an ALG reads it, or it may be for the host itself.
     fn is_read_whole(&self, arrival: &Arrival<'_>, first: &Parsed) -> bool {
         let tuple = first.tuple();
-        let session = self.table.find(&first.key).and_then(|(id, _)| self.table.session(id));
+        let session = self.table.find(&first.key).map(|(id, _)| id);
         if session.is_none() && arrival.snapshot.is_host(tuple.destination) {
             return true;
         }
         if tuple.protocol != Protocol::Udp {
             return false;
         }
-        let (source_port, destination_port) = match session {
-            Some(session) => alg_ports(session),
+        let ports = match session {
+            Some(id) => alg_ports(&self.table, id),
             None => {
                 let outside = (tuple.destination, tuple.destination_port);
                 let forwarded = arrival.snapshot.forward_to(tuple.protocol, outside);
-                (tuple.source_port, forwarded.map_or(tuple.destination_port, |(_, port)| port))
+                Some((tuple.source_port, forwarded.map_or(tuple.destination_port, |(_, port)| port)))
             }
         };
-        arrival.snapshot.alg_for(Transport::Udp, source_port, destination_port).is_some()
+        ports.is_some_and(|(source, destination)| {
+            arrival.snapshot.alg_for(Transport::Udp, source, destination).is_some()
+        })
     }
 
     /// Puts a datagram together and takes it from one side to the other.

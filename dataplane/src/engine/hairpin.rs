@@ -10,7 +10,7 @@ use crate::engine::context::{Arrival, Way};
 use crate::engine::{DropReason, Engine, Packet, Transmit, Verdict};
 use crate::limits::MAX_PACKET;
 use crate::time::Tick;
-use crate::wire::ipv4;
+use crate::wire::{ipv4, ipv6};
 
 /// What a packet may grow by on its second way.
 const ROOM: usize = 2_048;
@@ -25,6 +25,9 @@ impl Engine {
         packet: &mut Packet<'_>,
         arrival: &Arrival<'_>,
     ) -> Result<Verdict, DropReason> {
+        if ipv6::version(packet.bytes()) == 6 {
+            return self.cross_ipv6(packet, arrival);
+        }
         let verdict = self.cross(packet, arrival)?;
         if verdict == Verdict::Forward && turns_back(arrival.snapshot, arrival.realm, packet.bytes()) {
             return self.enter(packet, arrival);
@@ -79,5 +82,5 @@ impl Engine {
 
 /// Whether a packet that came from a side is for one of the pool's addresses.
 fn turns_back(snapshot: &Snapshot, from: Realm, packet: &[u8]) -> bool {
-    from == Realm::Inside && snapshot.is_pool(ipv4::destination(packet))
+    from == Realm::Inside && ipv4::version(packet) == 4 && snapshot.is_pool(ipv4::destination(packet))
 }

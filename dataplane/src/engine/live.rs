@@ -7,7 +7,7 @@ use crate::conntrack::{Session, SessionId};
 use crate::emit;
 use crate::engine::Engine;
 use crate::nat::{Mapping, SubscriberView};
-use crate::tuple::Direction;
+use crate::tuple::{Direction, Flow};
 
 /// What announced a session that came through a pinhole.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -78,6 +78,16 @@ impl Engine {
         self.table.session(id)
     }
 
+    /// Returns the addresses and ports of a session's packets of `direction` as they arrive.
+    pub fn arriving(&self, id: SessionId, direction: Direction) -> Option<Flow> {
+        self.table.arriving(id, direction)
+    }
+
+    /// Returns the addresses and ports of a session's packets of `direction` as they leave.
+    pub fn leaving(&self, id: SessionId, direction: Direction) -> Option<Flow> {
+        self.table.leaving(id, direction)
+    }
+
     /// Returns the ALG that reads a session.
     pub fn alg_of(&self, session: &Session) -> Option<AlgProtocol> {
         self.controls.protocol(session.control()?)
@@ -92,7 +102,7 @@ impl Engine {
     /// another protocol may open it anew.
     pub fn kill_session(&mut self, id: SessionId) -> Kill {
         let Some(session) = self.table.session(id).copied() else { return Kill::Absent };
-        self.reset_ends(&session);
+        self.reset_ends(id, &session);
         self.end_session(id, CloseReason::Removed);
         self.tell();
         Kill::Done
@@ -111,13 +121,14 @@ impl Engine {
     /// Sends each end of a TCP session a reset. It obeys one with exactly the number that it expects next (RFC 5961,
     /// section 3.2): what it acknowledged last or, when its acknowledgement is still to come, what follows everything
     /// that was sent to it.
-    fn reset_ends(&mut self, session: &Session) {
+    fn reset_ends(&mut self, id: SessionId, session: &Session) {
         let Some(tcp) = session.tcp().filter(|_| !session.is_closed()) else { return };
         for direction in [Direction::Original, Direction::Reply] {
+            let Some(flow) = self.table.leaving(id, direction) else { continue };
             for seq in tcp.expected(direction) {
                 let control = session.control().and_then(|slot| self.controls.at(slot));
                 let seq = control.map_or(seq, |control| control.stream.map_seq(direction, seq));
-                let packet = emit::craft_reset(&session.translated(direction), direction, seq);
+                let packet = emit::craft_reset(&flow, direction, seq);
                 self.transmit(session.realm(direction).opposite(), packet);
             }
         }

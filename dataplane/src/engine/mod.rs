@@ -1,7 +1,7 @@
 //! The engine: packet and time in, verdict and rewritten packet out.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +9,10 @@ use crate::addr::Realm;
 use crate::alg::CloseReason;
 use crate::config::Snapshot;
 use crate::conntrack::expectation::{Expectations, Pinhole};
-use crate::conntrack::{Session, SessionId, Table, TupleHasher};
+use crate::conntrack::{Family, Session, SessionId, Table, TupleHasher};
 use crate::engine::control::Controls;
 use crate::engine::event::Events;
+use crate::engine::ipv6::Ipv6State;
 use crate::engine::lease::Leases;
 use crate::engine::limit::Notices;
 use crate::engine::sweep::Sweep;
@@ -32,6 +33,7 @@ mod event;
 mod evict;
 mod fragments;
 mod hairpin;
+mod ipv6;
 mod lease;
 mod limit;
 mod live;
@@ -78,6 +80,8 @@ pub struct Engine {
     snapshot: Option<Arc<Snapshot>>,
     table: Table,
     nat: Nat,
+    ipv6: Option<Box<Ipv6State>>,
+    hasher: TupleHasher,
     expectations: Expectations,
     leases: Leases,
     controls: Controls,
@@ -108,7 +112,7 @@ impl Engine {
         Self {
             limits,
             snapshot: None,
-            table: Table::new(limits.sessions, limits.subscribers, hasher, now),
+            table: Table::new(limits.sessions, limits.subscribers.saturating_mul(2), hasher, now),
             nat: Nat::new(
                 Capacity {
                     // One more, which a new session has before an old one makes room for it.
@@ -122,6 +126,8 @@ impl Engine {
                 },
                 hasher,
             ),
+            ipv6: None,
+            hasher,
             expectations: Expectations::default(),
             leases: Leases::default(),
             controls: Controls::default(),
@@ -145,9 +151,28 @@ impl Engine {
     pub fn apply(&mut self, snapshot: Arc<Snapshot>, now: Timestamp) {
         self.nat.set_time(now);
         self.nat.configure(&snapshot);
+        self.configure_ipv6(&snapshot);
         self.snapshot = Some(snapshot);
         self.start_sweep(now);
         self.tell();
+    }
+
+    /// Whether a configuration would let a session be.
+    fn allows(&self, snapshot: &Snapshot, id: SessionId, session: &Session) -> bool {
+        match session.family() {
+            Family::V4 => self.nat.allows(snapshot, session.mapping(), remote_of(session)),
+            Family::V6 => self.allows_ipv6(snapshot, id, session),
+        }
+    }
+
+    fn allows_pinhole(&self, snapshot: &Snapshot, pinhole: &Pinhole) -> bool {
+        match (pinhole.inside.address, pinhole.peer.address) {
+            (IpAddr::V6(inside), _) => snapshot.ipv6().is_some_and(|rules| rules.is_subscriber(inside)),
+            (IpAddr::V4(_), IpAddr::V4(peer)) => {
+                self.nat.allows(snapshot, pinhole.mapping, (peer, pinhole.peer.port))
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) => false,
+        }
     }
 
     /// Passes on what the translation has to tell.
@@ -187,6 +212,7 @@ impl Engine {
             self.close_pinhole(id, CloseReason::Expired);
             budget -= 1;
         }
+        self.refuse_waiting(now, &mut budget);
         self.handle_control_timeouts(now, &mut budget);
         self.expire_fragments(now, &mut budget);
         if now < self.next_sweep {
@@ -211,6 +237,7 @@ impl Engine {
             self.controls.next_deadline(),
             self.nat.next_deadline(),
             self.fragments.next_deadline(),
+            self.ipv6.as_ref().and_then(|state| state.refusals.next_deadline()),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -255,9 +282,10 @@ impl Engine {
         self.fragments.len()
     }
 
-    /// Returns the number of inside hosts that have mappings or blocks of ports.
+    /// Returns the number of inside hosts that have mappings or blocks of ports, and of /64s that have sessions.
     pub fn subscriber_count(&self) -> usize {
-        self.nat.subscriber_count()
+        let sites = self.ipv6.as_ref().map_or(0, |state| state.site_count());
+        self.nat.subscriber_count().saturating_add(sites)
     }
 
     /// Visits every session.
@@ -277,11 +305,21 @@ impl Engine {
 
     /// The one way out for a session: its mapping, its control stream and its unused pinholes go with it.
     fn end_session(&mut self, id: SessionId, reason: CloseReason) {
+        let ipv6 = self.table.ipv6_key(id).copied();
+        let told = self.told_at_end(id, reason);
         let Some(session) = self.table.remove(id) else { return };
-        self.forget_call(&session);
-        self.leave_sweep(id, &session);
-        self.nat.uncount_session(session.mapping());
-        self.nat.release(session.mapping());
+        match ipv6 {
+            Some(key) => {
+                self.leave_sweep_ipv6(id);
+                self.uncount_ipv6(&key, session.originator());
+            }
+            None => {
+                self.forget_call(&session);
+                self.leave_sweep(id, &session);
+                self.nat.uncount_session(session.mapping());
+                self.nat.release(session.mapping());
+            }
+        }
         if let Some(slot) = session.control() {
             self.controls.remove(slot);
         }
@@ -289,7 +327,9 @@ impl Engine {
             self.announcements.remove(&id);
         }
         self.close_pinholes_of(id, reason);
-        self.tell_ended(&session, reason);
+        if let Some(told) = told {
+            self.events.push(told);
+        }
         self.stats.sessions_ended += 1;
     }
 
@@ -331,7 +371,7 @@ fn closed_event(pinhole: &Pinhole, reason: CloseReason) -> Event {
         id: pinhole.id,
         protocol: pinhole.alg,
         transport: pinhole.protocol,
-        peer: (pinhole.peer, pinhole.peer_port),
+        peer: pinhole.peer,
         outside: pinhole.outside,
         inside: pinhole.inside,
         reason,

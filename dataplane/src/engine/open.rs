@@ -8,7 +8,7 @@ use crate::config::nat::Mode;
 use crate::config::{Snapshot, Untranslatable};
 use crate::conntrack::expectation::Pinhole;
 use crate::conntrack::tcp::Tcp;
-use crate::conntrack::{Session, SessionId, State};
+use crate::conntrack::{Session, SessionId, State, Table};
 use crate::engine::context::{Context, Way};
 use crate::engine::process::Opening;
 use crate::engine::{Announcement, DropReason, Engine, closed_event};
@@ -190,16 +190,17 @@ impl Engine {
     }
 
     /// Has an ALG follow a new session, if one listens on its ports and there is room.
-    fn attach_control(&mut self, snapshot: &Snapshot, id: SessionId) {
-        let Some(session) = self.table.session_mut(id) else { return };
-        if session.protocol() != Protocol::Tcp {
+    pub(super) fn attach_control(&mut self, snapshot: &Snapshot, id: SessionId) {
+        if self.table.session(id).and_then(Session::tcp).is_none() {
             return;
         }
-        let (source_port, destination_port) = alg_ports(session);
+        let Some((source_port, destination_port)) = alg_ports(&self.table, id) else { return };
         match snapshot.alg_for(Transport::Tcp, source_port, destination_port) {
             Some(protocol @ AlgProtocol::Ftp) => {
-                let slot = self.controls.insert(protocol, id, session, self.limits.control_streams);
-                session.set_control(slot);
+                let slot = self.controls.insert(protocol, id, &self.table, self.limits.control_streams);
+                if let Some(session) = self.table.session_mut(id) {
+                    session.set_control(slot);
+                }
             }
             // These have no stream helper yet: their sessions are translated like any other.
             Some(AlgProtocol::IkeEsp | AlgProtocol::Pptp | AlgProtocol::Sip | AlgProtocol::Tftp) | None => {}
@@ -208,12 +209,13 @@ impl Engine {
 }
 
 /// Returns the ports that decide about a session's ALG: those of its two hosts, whatever stands for them.
-pub(super) const fn alg_ports(session: &Session) -> (u16, u16) {
-    let original = session.tuple(Direction::Original);
-    match session.originator() {
-        Realm::Inside => (original.source_port, original.destination_port),
-        Realm::Outside => (original.source_port, session.tuple(Direction::Reply).source_port),
-    }
+pub(super) fn alg_ports(table: &Table, id: SessionId) -> Option<(u16, u16)> {
+    let original = table.arriving(id, Direction::Original)?;
+    let destination = match table.session(id)?.originator() {
+        Realm::Inside => original.destination,
+        Realm::Outside => table.arriving(id, Direction::Reply)?.source,
+    };
+    Some((original.source.port, destination.port))
 }
 
 const fn refusal(error: NatError) -> DropReason {
@@ -227,7 +229,7 @@ const fn refusal(error: NatError) -> DropReason {
     }
 }
 
-fn first_state(opening: Opening) -> Option<State> {
+pub(super) fn first_state(opening: Opening) -> Option<State> {
     match opening {
         Opening::Tcp(info, shift) => Some(State::Tcp(Tcp::new(info, shift))),
         Opening::Query => Some(State::Query { replied: false }),

@@ -5,10 +5,10 @@ use crate::alg::CloseReason;
 use crate::conntrack::tcp::Effect;
 use crate::conntrack::{InsertError, NewSession, Session, SessionId, State, Table};
 use crate::emit::{self, ErrorTranslation};
-use crate::engine::context::{Arrival, Context, Way};
+use crate::engine::context::{Arrival, Context, Segmented, Way};
 use crate::engine::{DropReason, Engine, Packet, Verdict};
 use crate::nat::MappingId;
-use crate::parse::{Body, Parsed, Quoted, TcpInfo, parse};
+use crate::parse::{Body, Quoted, Span, TcpInfo, parse};
 use crate::tuple::{Direction, Protocol, Tuple};
 use crate::wire::{ipv4, tcp};
 
@@ -23,7 +23,7 @@ pub(super) enum Opening {
 
 /// What a segment did to a handshake.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Handshake {
+pub(super) enum Handshake {
     /// Nothing.
     AsBefore,
     /// It ended it well, or showed that it had not failed after all.
@@ -77,7 +77,7 @@ impl Engine {
         packet: &mut Packet<'_>,
         info: TcpInfo,
     ) -> Result<Verdict, DropReason> {
-        let shift = info.has(tcp::SYN).then(|| window_shift(packet, context.parsed)).flatten();
+        let shift = info.has(tcp::SYN).then(|| window_shift(packet, &context.parsed.span)).flatten();
         let opens = info.has(tcp::SYN) && !info.has(tcp::ACK_FLAG);
         let mut found = self.find_allowed(context.snapshot, &context.parsed.key);
         let mut held = MappingId::NONE;
@@ -108,7 +108,8 @@ impl Engine {
             emit::clamp_mss(packet, context.parsed.transport_at(), most);
         }
         if let Some(slot) = session.control() {
-            return self.control_packet(context, packet, id, direction, slot, info);
+            let segment = Segmented { arrival: context.arrival, span: context.parsed.span, info };
+            return self.control_packet(&segment, packet, id, direction, slot);
         }
         let decided = note_tcp(session, context, direction, info, shift)?;
         forward(session, context, packet, direction);
@@ -140,7 +141,7 @@ impl Engine {
     }
 
     /// A connection that was refused may go like one that nobody has answered.
-    fn settle_handshake(&mut self, id: SessionId, handshake: Handshake) {
+    pub(super) fn settle_handshake(&mut self, id: SessionId, handshake: Handshake) {
         match handshake {
             Handshake::AsBefore => {}
             Handshake::Done => self.table.waiting_mut().leave(id.slot),
@@ -151,14 +152,14 @@ impl Engine {
     /// Takes note of a segment of a control session in the state machine and sets the session's timer.
     pub(super) fn note_control(
         &mut self,
-        context: &Context<'_>,
+        arrival: &Arrival<'_>,
         id: SessionId,
         direction: Direction,
         info: TcpInfo,
         shift: Option<u8>,
     ) -> Result<(), DropReason> {
         let Some(session) = self.table.session_mut(id) else { return Err(DropReason::NoSession) };
-        let decided = note_tcp(session, context, direction, info, shift)?;
+        let decided = note_tcp(session, arrival, direction, info, shift)?;
         let closed = session.is_closed();
         self.settle_handshake(id, decided);
         self.table.hasten(id);
@@ -203,9 +204,9 @@ impl Engine {
     }
 
     /// A control session lives as long as one that it announced.
-    pub(super) fn refresh_master(&mut self, context: &Context<'_>, master: Option<SessionId>) {
+    pub(super) fn refresh_master(&mut self, arrival: &Arrival<'_>, master: Option<SessionId>) {
         if let Some(control) = master.and_then(|id| self.table.session_mut(id)) {
-            control.refresh(context.tick, context.snapshot.idle());
+            control.refresh(arrival.tick, arrival.snapshot.idle());
         }
     }
 
@@ -221,8 +222,9 @@ impl Engine {
     ) -> Result<SessionId, DropReason> {
         let new =
             NewSession { original: *original, reply, originator: context.realm, state, mapping, master };
+        let owner = self.nat.subscriber_of(mapping);
         if new.original.protocol == Protocol::Tcp {
-            self.make_room_half_open(mapping);
+            self.make_room_half_open(owner);
         }
         let idle = context.snapshot.idle();
         let mut inserted = self.table.insert(&new, context.tick, idle);
@@ -237,7 +239,7 @@ impl Engine {
         match inserted {
             Ok(id) => {
                 self.enter_sweep(id);
-                self.wait_for_answer(id, new.original.protocol, mapping);
+                self.wait_for_answer(id, new.original.protocol, owner);
                 let remote = match new.originator {
                     Realm::Inside => original.destination,
                     Realm::Outside => original.source,
@@ -325,9 +327,9 @@ pub(super) fn checked<'a>(
 }
 
 /// Takes note of a segment in the state machine and sets the session's timer.
-fn note_tcp(
+pub(super) fn note_tcp(
     session: &mut Session,
-    context: &Context<'_>,
+    arrival: &Arrival<'_>,
     direction: Direction,
     info: TcpInfo,
     shift: Option<u8>,
@@ -337,7 +339,7 @@ fn note_tcp(
     let effect = tcp.handle(direction, info, shift)?;
     session.set_tcp(&tcp);
     match effect {
-        Effect::Counts => count(session, context, direction),
+        Effect::Counts => count(session, arrival, direction),
         Effect::Passes => {
             session.count(direction);
         }
@@ -373,18 +375,13 @@ const fn answers_count(protocol: Protocol) -> bool {
 
 /// Gives a packet the addresses and ports that its session has on the other side.
 #[inline(always)]
-pub(super) fn forward(
-    session: &Session,
-    context: &Context<'_>,
-    packet: &mut Packet<'_>,
-    direction: Direction,
-) {
+fn forward(session: &Session, context: &Context<'_>, packet: &mut Packet<'_>, direction: Direction) {
     let hop = context.counts_hop();
     let at = context.parsed.transport_at();
     emit::translate(packet, &context.parsed.key, &session.leaving(direction), at, hop);
 }
 
-pub(super) fn window_shift(packet: &Packet<'_>, parsed: &Parsed) -> Option<u8> {
-    let segment = packet.bytes().get(parsed.transport_at()..parsed.end()).unwrap_or_default();
+pub(super) fn window_shift(packet: &Packet<'_>, span: &Span) -> Option<u8> {
+    let segment = packet.bytes().get(span.transport_at()..span.end()).unwrap_or_default();
     tcp::options(segment).window_shift
 }

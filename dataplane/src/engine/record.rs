@@ -1,12 +1,10 @@
 //! What becomes of sessions, told to those who keep records of them.
 
-use std::net::Ipv4Addr;
-
-use crate::addr::Realm;
+use crate::addr::{Endpoint, Realm};
 use crate::alg::CloseReason;
-use crate::conntrack::{Session, SessionId};
+use crate::conntrack::{SessionId, Table};
 use crate::engine::{EndReason, Engine, Event, Interest};
-use crate::tuple::{Direction, Protocol, Tuple};
+use crate::tuple::{Direction, Flow, Protocol};
 
 /// A session at one moment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -14,55 +12,55 @@ pub struct SessionRecord {
     /// Who sent the first packet.
     pub originator: Realm,
     /// The inside host's packets as they arrive.
-    pub own: Tuple,
+    pub own: Flow,
     /// The inside host's packets as they leave.
-    pub translated: Tuple,
+    pub translated: Flow,
     /// Packets of the inside host.
     pub packets_out: u64,
     /// Packets to it.
     pub packets_in: u64,
 }
 
-impl From<&Session> for SessionRecord {
-    fn from(session: &Session) -> Self {
+impl SessionRecord {
+    /// Reads what a table has of a session.
+    fn of(table: &Table, id: SessionId) -> Option<Self> {
+        let session = table.session(id)?;
         let [original, reply] = session.packets();
         let (direction, packets_out, packets_in) = match session.originator() {
             Realm::Inside => (Direction::Original, original, reply),
             Realm::Outside => (Direction::Reply, reply, original),
         };
-        Self {
+        Some(Self {
             originator: session.originator(),
-            own: session.tuple(direction),
-            translated: session.translated(direction),
+            own: table.arriving(id, direction)?,
+            translated: table.leaving(id, direction)?,
             packets_out,
             packets_in,
-        }
+        })
     }
-}
 
-impl SessionRecord {
     /// Returns the transport.
     pub const fn protocol(&self) -> Protocol {
         self.own.protocol
     }
 
     /// Returns the inside host's endpoint.
-    pub const fn inside(&self) -> (Ipv4Addr, u16) {
-        (self.own.source, self.own.source_port)
+    pub const fn inside(&self) -> Endpoint {
+        self.own.source
     }
 
     /// Returns what stands for it outside.
-    pub const fn outside(&self) -> (Ipv4Addr, u16) {
-        (self.translated.source, self.translated.source_port)
+    pub const fn outside(&self) -> Endpoint {
+        self.translated.source
     }
 
     /// Returns the other host's endpoint.
-    pub const fn remote(&self) -> (Ipv4Addr, u16) {
-        (self.own.destination, self.own.destination_port)
+    pub const fn remote(&self) -> Endpoint {
+        self.own.destination
     }
 
     /// Returns the first packet's addresses and ports as its sender sent it.
-    pub const fn first(&self) -> Tuple {
+    pub const fn first(&self) -> Flow {
         match self.originator {
             Realm::Inside => self.own,
             Realm::Outside => self.translated.reversed(),
@@ -79,14 +77,16 @@ impl Engine {
     /// Tells of a session that has just opened, if somebody wants to know.
     pub(super) fn tell_opened(&mut self, id: SessionId) {
         if self.interest.sessions
-            && let Some(session) = self.table.session(id)
+            && let Some(session) = SessionRecord::of(&self.table, id)
         {
-            self.events.push(Event::SessionOpened(session.into()));
+            self.events.push(Event::SessionOpened(session));
         }
     }
 
-    /// Tells of a session that has just ended, if somebody wants to know or it ended before its time.
-    pub(super) fn tell_ended(&mut self, session: &Session, reason: CloseReason) {
+    /// Returns what is to be told of a session that is about to end: something if somebody wants to know, or if it ends
+    /// before its time.
+    pub(super) fn told_at_end(&self, id: SessionId, reason: CloseReason) -> Option<Event> {
+        let session = self.table.session(id)?;
         let reason = match reason {
             CloseReason::Policy => EndReason::Policy,
             CloseReason::Removed => EndReason::Killed,
@@ -103,8 +103,9 @@ impl Engine {
                 }
             }
         };
-        if self.interest.sessions || reason.is_early() {
-            self.events.push(Event::SessionEnded { session: session.into(), reason });
+        if !self.interest.sessions && !reason.is_early() {
+            return None;
         }
+        Some(Event::SessionEnded { session: SessionRecord::of(&self.table, id)?, reason })
     }
 }

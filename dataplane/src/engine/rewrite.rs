@@ -3,7 +3,7 @@
 use crate::alg::control::{CraftedSegment, Rewritten, TcpTimestamps};
 use crate::engine::Packet;
 use crate::limits::{MAX_PACKET, SAFE_SEGMENT};
-use crate::parse::{Parsed, TcpInfo};
+use crate::parse::{Span, TcpInfo};
 use crate::tuple::Direction;
 use crate::wire::{self, set_u8, set_u16, set_u32, tcp, u8_at, u16_at, u32_at};
 
@@ -32,9 +32,9 @@ impl Rest {
         self,
         direction: Direction,
         packet: &Packet<'_>,
-        parsed: &Parsed,
+        span: &Span,
     ) -> Vec<CraftedSegment> {
-        let header = packet.bytes().get(parsed.transport_at()..).unwrap_or_default();
+        let header = packet.bytes().get(span.transport_at()..).unwrap_or_default();
         let whole = CraftedSegment {
             direction,
             seq: self.seq,
@@ -50,22 +50,16 @@ impl Rest {
 
 impl Change {
     /// Cuts off what would make the packet too long for the path; the FIN goes with the rest.
-    pub(super) fn split_off(
-        &mut self,
-        packet: &Packet<'_>,
-        parsed: &Parsed,
-        info: TcpInfo,
-        mtu: u16,
-    ) -> Rest {
+    pub(super) fn split_off(&mut self, packet: &Packet<'_>, span: &Span, info: TcpInfo, mtu: u16) -> Rest {
         let longest = if packet.segment_size > 0 { MAX_PACKET } else { usize::from(mtu) };
         let Rewritten { seq, ack, fin, payload, .. } = &mut self.rewritten;
         let mut rest = Rest { payload: Vec::new(), seq: *seq, ack: *ack, fin: false, piece: 0 };
         if let Some(payload) = payload
             && payload.len() > usize::from(info.payload)
-            && parsed.payload_at() + payload.len() > longest
+            && span.payload_at() + payload.len() > longest
         {
             // Its sender knows that segments as long as its own pass.
-            let room = longest.saturating_sub(parsed.payload_at()).max(1);
+            let room = longest.saturating_sub(span.payload_at()).max(1);
             rest.piece = usize::from(info.payload).max(SAFE_SEGMENT).min(room);
             rest.payload = payload.split_off(rest.piece.min(payload.len()));
             rest.seq = seq.wrapping_add(u32::try_from(payload.len()).unwrap_or(0));
@@ -75,13 +69,13 @@ impl Change {
     }
 
     /// Writes everything but checksums and lengths; `false` when nothing differs.
-    pub(super) fn write(&self, packet: &mut Packet<'_>, parsed: &Parsed) -> bool {
-        let (at, rewritten) = (parsed.transport_at(), &self.rewritten);
+    pub(super) fn write(&self, packet: &mut Packet<'_>, span: &Span) -> bool {
+        let (at, rewritten) = (span.transport_at(), &self.rewritten);
         let before = header_fields(packet.bytes(), at);
         if let Some(payload) = &rewritten.payload {
             // A buffer too short for it leaves the packet as long as it is: the caller's buffers hold any packet.
-            if packet.set_length(parsed.payload_at() + payload.len())
-                && let Some(target) = packet.bytes_mut().get_mut(parsed.payload_at()..)
+            if packet.set_length(span.payload_at() + payload.len())
+                && let Some(target) = packet.bytes_mut().get_mut(span.payload_at()..)
             {
                 target.copy_from_slice(payload);
             }

@@ -5,11 +5,12 @@
 use crate::alg::{CloseReason, PinholeId, Transport};
 use crate::config::Snapshot;
 use crate::conntrack::expectation::Pinhole;
-use crate::conntrack::{Session, SessionId};
+use crate::conntrack::ipv6::Ipv6Key;
+use crate::conntrack::{Family, Session, SessionId};
 use crate::engine::{Engine, LeaseId, remote_of};
 use crate::limits::{JUDGED_PER_CALL, PLACES_PER_CALL};
 use crate::time::Timestamp;
-use crate::tuple::{Direction, Key, Tuple};
+use crate::tuple::{Direction, Flow, Key, Tuple};
 
 /// Which sessions and pinholes the configuration in force has still to be held against.
 #[derive(Debug)]
@@ -170,9 +171,15 @@ impl Engine {
         self.table.session(id).is_some() && (!self.sweep.is_unjudged(id.slot) || self.judge(snapshot, id))
     }
 
+    /// Finds the session of IPv6 that an arriving packet belongs to, likewise.
+    pub(super) fn find_allowed_ipv6(&mut self, snapshot: &Snapshot, key: &Ipv6Key) -> Option<SessionId> {
+        let id = self.table.find_ipv6(key)?;
+        (!self.sweep.is_unjudged(id.slot) || self.judge(snapshot, id)).then_some(id)
+    }
+
     /// Finds the pinhole that a new packet from outside fits, if the configuration in force allows it.
     pub(super) fn find_pinhole(&mut self, snapshot: &Snapshot, tuple: &Tuple) -> Option<Pinhole> {
-        let pinhole = *self.expectations.lookup(tuple)?;
+        let pinhole = *self.expectations.lookup(&Flow::from(*tuple))?;
         self.is_pinhole_allowed(snapshot, &pinhole).then_some(pinhole)
     }
 
@@ -194,12 +201,15 @@ impl Engine {
     #[inline(never)]
     pub(super) fn judge(&mut self, snapshot: &Snapshot, id: SessionId) -> bool {
         let Some(session) = self.table.session(id) else { return false };
-        let (mapping, originator, remote) = (session.mapping(), session.originator(), remote_of(session));
-        if !self.nat.allows(snapshot, mapping, remote) {
+        if !self.allows(snapshot, id, session) {
             self.end_session(id, CloseReason::Policy);
             return false;
         }
-        if self.nat.keep(mapping, originator, remote.0) {
+        let counted = match session.family() {
+            Family::V4 => self.nat.keep(session.mapping(), session.originator(), remote_of(session).0),
+            Family::V6 => true,
+        };
+        if counted {
             self.sweep.set_judged(id.slot);
         }
         self.judge_control(snapshot, id);
@@ -225,7 +235,7 @@ impl Engine {
         if !self.expectations.contains(pinhole.id) {
             return false;
         }
-        let allowed = self.nat.allows(snapshot, pinhole.mapping, (pinhole.peer, pinhole.peer_port));
+        let allowed = self.allows_pinhole(snapshot, pinhole);
         if !allowed {
             self.close_pinhole(pinhole.id, CloseReason::Policy);
         }
@@ -241,6 +251,17 @@ impl Engine {
             // To be counted later.
             self.sweep.set_unjudged(id.slot);
         }
+    }
+
+    /// A session of IPv6 has opened, under the configuration in force.
+    pub(super) fn enter_sweep_ipv6(&mut self, id: SessionId) {
+        self.sweep.enter(id.slot);
+        self.sweep.set_judged(id.slot);
+    }
+
+    /// Such a session has ended.
+    pub(super) fn leave_sweep_ipv6(&mut self, id: SessionId) {
+        self.sweep.leave(id.slot);
     }
 
     /// A session has ended whose mapping is still held.

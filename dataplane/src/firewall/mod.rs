@@ -8,6 +8,14 @@ use crate::config::{Snapshot, is_unicast};
 use crate::engine::DropReason;
 use crate::limits::FIRST_UNPRIVILEGED_PORT;
 
+mod book;
+pub mod ipv6;
+mod reach;
+mod site;
+
+pub(crate) use reach::Reach;
+pub(crate) use site::Sites;
+
 /// Checks the addresses of a packet that belongs to no session yet.
 ///
 /// # Errors
@@ -33,16 +41,17 @@ pub fn check_addresses(
 ///
 /// # Errors
 /// When the named endpoint is not the sender's own, or must never be opened.
-pub fn check_announced(
-    snapshot: &Snapshot,
-    ends: &Ends,
-    request: &PinholeRequest,
-) -> Result<(Ipv4Addr, u16), Refusal> {
+pub fn check_announced(snapshot: &Snapshot, ends: &Ends, request: &PinholeRequest) -> Result<(), Refusal> {
     if request.named.address != ends.sender(request.direction).local.address {
         return Err(Refusal::ForeignAddress);
     }
-    let IpAddr::V4(address) = request.named.address else { return Err(Refusal::UnusableAddress) };
-    if !is_unicast(address) || snapshot.is_host(address) || snapshot.pool_address(address).is_some() {
+    let usable = match request.named.address {
+        IpAddr::V4(address) => {
+            is_unicast(address) && !snapshot.is_host(address) && snapshot.pool_address(address).is_none()
+        }
+        IpAddr::V6(address) => snapshot.ipv6().is_some_and(|rules| rules.is_subscriber(address)),
+    };
+    if !usable {
         return Err(Refusal::UnusableAddress);
     }
     // A call id is no port that anybody listens on.
@@ -53,5 +62,5 @@ pub fn check_announced(
     if privileged {
         return Err(Refusal::PrivilegedPort);
     }
-    Ok((address, request.named.port))
+    Ok(())
 }

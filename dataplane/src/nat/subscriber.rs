@@ -6,10 +6,9 @@ use crate::config::nat::SubscriberLimits;
 use crate::conntrack::TupleHasher;
 use crate::conntrack::index::Index;
 use crate::nat::block::NO_BLOCK;
+use crate::rate::Rate;
 use crate::time::Timestamp;
 use crate::tuple::Protocol;
-
-const SECOND: u64 = 1_000_000_000;
 
 /// An inside host with mappings or blocks of ports.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +29,8 @@ pub(super) struct Subscriber {
     pub(super) first_block: u16,
     /// Sessions that it was refused.
     pub(super) refused: u64,
-    /// When the session rate's bucket will be full again.
-    full_at: Timestamp,
+    /// The sessions that it opens.
+    rate: Rate,
 }
 
 /// Which limit of a subscriber is reached.
@@ -56,17 +55,14 @@ impl Subscriber {
         limits: &SubscriberLimits,
         now: Timestamp,
     ) -> Result<(), SubscriberLimit> {
-        let Some(rate) = limits.new_sessions_per_second else { return Ok(()) };
-        // A token bucket of one second's sessions, told by when it is full: a token is 1/rate of a second.
-        let missing = self.full_at.as_nanos().saturating_sub(now.as_nanos());
-        if missing + SECOND / u64::from(rate.get()) > SECOND { Err(SubscriberLimit::Rate) } else { Ok(()) }
+        let most = limits.new_sessions_per_second;
+        if most.is_none_or(|most| self.rate.allows(most, now)) { Ok(()) } else { Err(SubscriberLimit::Rate) }
     }
 
     /// Counts a session that it opened.
     pub(super) fn spend(&mut self, limits: &SubscriberLimits, now: Timestamp) {
-        if let Some(rate) = limits.new_sessions_per_second {
-            let from = self.full_at.max(now);
-            self.full_at = Timestamp::from_nanos(from.as_nanos() + SECOND / u64::from(rate.get()));
+        if let Some(most) = limits.new_sessions_per_second {
+            self.rate.spend(most, now);
         }
     }
 }
@@ -131,8 +127,8 @@ impl Subscribers {
             sessions: 0,
             blocks: 0,
             first_block: NO_BLOCK,
+            rate: Rate::default(),
             refused: 0,
-            full_at: Timestamp::ZERO,
         });
         Some(slot)
     }

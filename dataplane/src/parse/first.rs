@@ -1,6 +1,6 @@
 //! The first fragment of a datagram, whose transport header has to be whole.
 
-use super::{Body, Parsed, Transport, UDP_HEADER, other, parse_ipv4, ports, tcp_info};
+use super::{Body, Parsed, Span, Transport, UDP_HEADER, other, parse_ipv4, ports, tcp_info};
 use crate::engine::DropReason;
 use crate::tuple::{Key, Protocol};
 use crate::wire::{self, u8_at, u16_at};
@@ -50,9 +50,11 @@ pub fn parse_first(packet: &[u8]) -> Result<First, DropReason> {
             protocol: transport.protocol,
             words: [header.source, header.destination, transport.ports],
         },
-        transport_at: header.transport_at,
-        payload_at: header.transport_at + transport.length,
-        end: header.end,
+        span: Span {
+            transport_at: header.transport_at,
+            payload_at: header.transport_at + transport.length,
+            end: header.end,
+        },
         ttl: header.ttl,
         body: transport.body,
     }))

@@ -1,23 +1,25 @@
 //! Bytes to a [`Parsed`] packet: total, never panics, and each way to be malformed has its own reason.
 
 mod first;
+pub mod ipv6;
 mod other;
 mod quoted;
+mod span;
 
 use crate::engine::DropReason;
 use crate::tuple::{Key, Protocol, Tuple};
 use crate::wire::{self, checksum, ipv4, tcp, u8_at, u16_at, u32_at, word_at};
 
 pub use first::{First, check_header, parse_first};
+pub use span::Span;
 
 /// An accepted packet's key and where its parts are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Parsed {
     /// Addresses and ports; an ICMP error has the ports 0.
     pub key: Key,
-    transport_at: u16,
-    payload_at: u16,
-    end: u16,
+    /// Where its parts are.
+    pub span: Span,
     /// Time to live.
     pub ttl: u8,
     /// What it carries.
@@ -32,17 +34,17 @@ impl Parsed {
 
     /// Returns the offset of the transport header.
     pub fn transport_at(&self) -> usize {
-        usize::from(self.transport_at)
+        self.span.transport_at()
     }
 
     /// Returns the offset of the transport payload.
     pub fn payload_at(&self) -> usize {
-        usize::from(self.payload_at)
+        self.span.payload_at()
     }
 
     /// Returns the end of the packet by its total length; link padding may follow.
     pub fn end(&self) -> usize {
-        usize::from(self.end)
+        self.span.end()
     }
 }
 
@@ -157,9 +159,11 @@ pub fn parse(packet: &[u8]) -> Result<Parsed, DropReason> {
             protocol: transport.protocol,
             words: [header.source, header.destination, transport.ports],
         },
-        transport_at: header.transport_at,
-        payload_at: header.transport_at + transport.length,
-        end: header.end,
+        span: Span {
+            transport_at: header.transport_at,
+            payload_at: header.transport_at + transport.length,
+            end: header.end,
+        },
         ttl: header.ttl,
         body: transport.body,
     })
@@ -173,7 +177,6 @@ fn parse_ipv4(packet: &[u8]) -> Result<Header, DropReason> {
     match packet.first().map(|first| first >> 4) {
         None => return Err(DropReason::Truncated),
         Some(4) => {}
-        Some(6) => return Err(DropReason::Ipv6Unsupported),
         Some(_) => return Err(DropReason::BadIpVersion),
     }
     // Of known length, so that no field's place has to be checked.

@@ -36,7 +36,7 @@ fn each_malformed_header_has_its_reason() {
         ipv4::fill_checksum(&mut bytes);
         reason(&bytes)
     };
-    assert_eq!(with(|bytes| bytes[0] = 0x65), DropReason::Ipv6Unsupported);
+    assert_eq!(with(|bytes| bytes[0] = 0x65), DropReason::BadIpVersion);
     assert_eq!(with(|bytes| bytes[0] = 0x55), DropReason::BadIpVersion);
     assert_eq!(with(|bytes| bytes[0] = 0x44), DropReason::BadIpHeader);
     assert_eq!(with(|bytes| bytes[0] = 0x48), DropReason::BadIpHeader);

@@ -1,6 +1,6 @@
 //! The Internet checksum (RFC 1071), whole and incremental (RFC 1624).
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Folds a sum of 16-bit words, or of longer ones made of them, into 16 bits.
 #[inline(always)]
@@ -46,7 +46,23 @@ pub fn pseudo_header(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, leng
 
 /// Computes the checksum of a TCP segment or UDP datagram whose checksum field is zero; 0 over a right one.
 pub fn transport(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, segment: &[u8]) -> u16 {
-    let pseudo = pseudo_header(source, destination, protocol, segment.len());
+    completed(pseudo_header(source, destination, protocol, segment.len()), segment)
+}
+
+/// Adds up the pseudo header of TCP, UDP and ICMPv6 over IPv6 (RFC 8200, section 8.1), not complemented, folded.
+pub fn pseudo_header_ipv6(source: Ipv6Addr, destination: Ipv6Addr, protocol: u8, length: usize) -> u16 {
+    let addresses = sum(&source.octets()) + sum(&destination.octets());
+    fold(addresses + u64::from(protocol) + u64::try_from(length & 0xffff).unwrap_or(0))
+}
+
+/// Computes the checksum of what follows the headers of IPv6 and whose checksum field is zero; 0 over a right one.
+pub fn transport_ipv6(source: Ipv6Addr, destination: Ipv6Addr, protocol: u8, segment: &[u8]) -> u16 {
+    completed(pseudo_header_ipv6(source, destination, protocol, segment.len()), segment)
+}
+
+/// Completes the checksum of bytes whose checksum field is zero, and of a pseudo header that was added up; 0 over right
+/// ones.
+pub fn completed(pseudo: u16, segment: &[u8]) -> u16 {
     !fold(sum(segment) + u64::from(pseudo))
 }
 

@@ -5,6 +5,7 @@
 
 pub mod checksum;
 pub mod ipv4;
+pub mod ipv6;
 pub mod tcp;
 
 /// IP protocol number of ICMP.
@@ -21,7 +22,14 @@ pub const PROTOCOL_GRE: u8 = 47;
 pub const PROTOCOL_AH: u8 = 51;
 /// IP protocol number of UDP-Lite (RFC 3828).
 pub const PROTOCOL_UDP_LITE: u8 = 136;
-
+/// IP protocol number of ESP (RFC 4303).
+pub const PROTOCOL_ESP: u8 = 50;
+/// IP protocol number of ICMPv6 (RFC 4443).
+pub const PROTOCOL_ICMPV6: u8 = 58;
+/// IP protocol number of SCTP (RFC 9260).
+pub const PROTOCOL_SCTP: u8 = 132;
+/// IP protocol number of HIP (RFC 7401).
+pub const PROTOCOL_HIP: u8 = 139;
 /// Offset of the UDP length.
 pub const UDP_LENGTH: usize = 4;
 /// Offset of the UDP checksum.

@@ -8,6 +8,7 @@ mod carrier;
 mod icmp;
 mod name;
 mod row;
+mod simple;
 mod tcp;
 mod tests;
 mod udp;
@@ -21,8 +22,8 @@ use name::Reference;
 use row::{Document, Level, Row, Stand};
 use tests::Test;
 
-const DOCUMENTS: [Document; 5] =
-    [udp::RFC4787, tcp::RFC5382, icmp::RFC5508, carrier::RFC6888, updates::RFC7857];
+const DOCUMENTS: [Document; 6] =
+    [udp::RFC4787, tcp::RFC5382, icmp::RFC5508, simple::RFC6092, carrier::RFC6888, updates::RFC7857];
 
 const HEAD: &str = "# Conformance
 
@@ -31,7 +32,8 @@ requirement belongs to it. `UPDATE_SNAPSHOTS=1 cargo test -p pinhole-dataplane -
 without that variable the same command fails where it is stale, where a requirement has neither a test nor a reason, and
 where a test names a requirement that there is not.
 
-A *gap* is not done, or done and not tested. *Otherwise* is a recommendation that is not followed, with why.
+A *gap* is not done, or done and not tested. *Otherwise* is a recommendation that is not followed, with why;
+what is *not applicable* is about something that there is not.
 ";
 
 /// The tests of each requirement, and those named after RFCs that have no table here.
@@ -86,6 +88,8 @@ fn status(document: &Document, row: &Row, tests: &[&Test]) -> Result<String, Str
         (Stand::Part(_), true) => Err(format!("{here} is done in part, and no part has a test")),
         (Stand::Gap(reason), true) => Ok(format!("*gap*: {reason}")),
         (Stand::Gap(_), false) => Err(format!("{here} is no gap any more: strike that out")),
+        (Stand::Moot(reason), true) => Ok(format!("*not applicable*: {reason}")),
+        (Stand::Moot(_), false) => Err(format!("{here} has a test, so it is about something")),
         (Stand::Otherwise(_), _) if row.level == Level::Must => Err(format!("{here} is no recommendation")),
         (Stand::Otherwise(reason), true) => Ok(format!("*otherwise*: {reason}")),
         (Stand::Otherwise(reason), false) => Ok(format!("*otherwise*: {reason}; {}", names())),
@@ -108,7 +112,7 @@ fn render(found: &mut Found<'_>) -> String {
              it wants | tests |\n|---|---|---|---|\n",
             document.rfc,
             document.title,
-            stands(|_| true),
+            stands(|stand| !matches!(stand, Stand::Moot(_))),
         );
         for row in document.rows {
             let tests = found.by_requirement.get(&(document.rfc, row.clause)).map_or(&[][..], Vec::as_slice);

@@ -13,9 +13,10 @@ impl Reference {
         let mut words = name.strip_prefix("rfc")?.split('_').peekable();
         let rfc = words.next()?.parse().ok()?;
         let mut clauses = Vec::new();
-        if words.next_if_eq(&"req").is_some() {
+        // Most documents number requirements, RFC 6092 recommendations.
+        if let Some(kind) = words.next_if(|word| ["req", "rec"].contains(word)) {
             while let Some(number) = words.next_if(|word| is_clause(word)) {
-                clauses.push(format!("REQ-{number}"));
+                clauses.push(format!("{}-{number}", kind.to_uppercase()));
                 words.next_if_eq(&"and");
             }
         } else {
@@ -43,6 +44,7 @@ fn names_say_which_clauses_they_are_about() {
     assert_eq!(parse("rfc4787_req_5_a_mapping_lives"), expect(4787, "REQ-5"));
     assert_eq!(parse("rfc4787_req_3a_a_mapping_lives"), expect(4787, "REQ-3a"));
     assert_eq!(parse("rfc5508_req_4_and_5_errors"), expect(5508, "REQ-4 REQ-5"));
+    assert_eq!(parse("rfc6092_rec_41_and_42_errors"), expect(6092, "REC-41 REC-42"));
     assert_eq!(parse("rfc7857_section_2_2_resets"), expect(7857, "2.2"));
     assert_eq!(parse("rfc7857_2_2_resets"), expect(7857, "2.2"));
     assert_eq!(parse("rfc_is_a_word"), None);

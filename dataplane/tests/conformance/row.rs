@@ -29,6 +29,8 @@ pub(crate) enum Stand {
     Gap(&'static str),
     /// It is not followed, for a reason.
     Otherwise(&'static str),
+    /// There is nothing that it could be about.
+    Moot(&'static str),
 }
 
 /// One requirement.
@@ -74,6 +76,10 @@ impl Row {
 
     pub(crate) const fn gap(self, reason: &'static str) -> Self {
         Self { stand: Stand::Gap(reason), ..self }
+    }
+
+    pub(crate) const fn moot(self, reason: &'static str) -> Self {
+        Self { stand: Stand::Moot(reason), ..self }
     }
 
     pub(crate) const fn otherwise(self, reason: &'static str) -> Self {

@@ -81,8 +81,8 @@ fn the_event_says_what_was_opened_and_why() {
     let Event::PinholeOpened { protocol, message, peer, outside, inside, lifetime, .. } = opened else {
         panic!("{opened:?}")
     };
-    assert_eq!((protocol, message, peer), (AlgProtocol::Ftp, "PORT", (SERVER, 0)));
-    assert_eq!((outside, inside, lifetime), (named, (CLIENT, 50_000), Duration::from_secs(60)));
+    assert_eq!((protocol, message, peer), (AlgProtocol::Ftp, "PORT", (SERVER, 0).into()));
+    assert_eq!((outside, inside, lifetime), (named.into(), (CLIENT, 50_000).into(), Duration::from_secs(60)));
     let Event::AlgRewrite { before, .. } = rewritten else { panic!("{rewritten:?}") };
     assert_eq!(before, b"PORT 10,0,0,2,195,80");
 }

@@ -90,7 +90,7 @@ fn a_killed_tcp_session_is_reset_at_both_ends_and_does_not_come_back() {
     let [Event::SessionEnded { session, reason: EndReason::Killed }] = events(&mut network)[..] else {
         panic!("no word of it")
     };
-    assert_eq!(session.inside(), (CLIENT, 40_000));
+    assert_eq!(session.inside(), (CLIENT, 40_000).into());
     assert_eq!(network.engine.session_count(), 0);
     assert_eq!(network.engine.mapping_count(), 0);
     assert_eq!(network.engine.kill_session(id), Kill::Absent);

@@ -29,6 +29,7 @@ pub(crate) fn config() -> Config {
         inside_prefixes: vec!["10.0.0.0/24".parse().unwrap()],
         pool: vec![PoolAddress { address: POOL, ports, host: false }],
         nat: Translation::default(),
+        ipv6: None,
         host_addresses: vec![],
         algs: vec![],
         timeouts: Timeouts::default(),

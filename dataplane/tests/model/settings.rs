@@ -84,6 +84,7 @@ pub(crate) fn random(random: &mut Random) -> Config {
                 new_sessions_per_second: most(random, &[0, 0, 0, 1, 5]),
             },
         },
+        ipv6: None,
         host_addresses: vec![],
         algs: vec![],
         timeouts,

@@ -146,7 +146,7 @@ fn an_alg_that_is_off_opens_nothing_more_and_its_pinholes_are_closed_at_once() {
     let off = AlgConfig { protocol: AlgProtocol::Ftp, enabled: false, services: vec![] };
     network.begin(Config { algs: vec![off], ..config() });
     assert_eq!(network.engine.pinhole_count(), 1, "nobody has looked at it yet");
-    let syn = tcp((SERVER, 20), named, 70, 0, SYN, b"");
+    let syn = tcp((SERVER, 20), (POOL, named.port), 70, 0, SYN, b"");
     assert_eq!(network.refused(Realm::Outside, &syn), DropReason::NotExpected);
     assert_eq!(network.engine.pinhole_count(), 0);
     // The control session goes on, unread.

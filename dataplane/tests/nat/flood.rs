@@ -38,8 +38,9 @@ fn evicted(network: &mut Network) -> Vec<Address> {
     let mut evicted = Vec::new();
     while let Some(event) = network.engine.poll_event() {
         let Event::SessionEnded { session, reason: EndReason::Evicted } = event else { panic!("{event:?}") };
-        let original = session.first();
-        evicted.push((original.source, original.source_port));
+        let source = session.first().source;
+        let std::net::IpAddr::V4(address) = source.address else { panic!("{source}") };
+        evicted.push((address, source.port));
     }
     evicted
 }

@@ -211,7 +211,9 @@ fn a_passive_reply_of_a_server_inside_names_its_outside_endpoint() {
             }
         });
         let (outside, inside, peer) = opened.unwrap();
-        assert_eq!((outside.0, inside, peer), (POOL, (host(9), 50_000), (STRANGER, 0)));
+        assert_eq!((inside, peer), ((host(9), 50_000).into(), (STRANGER, 0).into()));
+        assert_eq!(outside.address, POOL);
+        let outside = (POOL, outside.port);
         let text = String::from_utf8(seen.payload).unwrap();
         let [high, low] = outside.1.to_be_bytes();
         let named = [format!("(203,0,113,1,{high},{low})"), format!("(|||{}|)", outside.1)];

@@ -52,7 +52,10 @@ fn a_session_is_told_when_it_opens_and_when_it_expires() {
     network.inbound(&udp(DNS, outside, b"answer"));
     network.mapped((CLIENT, 2_000));
     let [Event::SessionOpened(opened)] = told(&mut network)[..] else { panic!("no word of it") };
-    assert_eq!((opened.inside(), opened.outside(), opened.remote()), ((CLIENT, 2_000), outside, DNS));
+    assert_eq!(
+        (opened.inside(), opened.outside(), opened.remote()),
+        ((CLIENT, 2_000).into(), outside.into(), DNS.into())
+    );
     assert_eq!((opened.originator, opened.protocol()), (Realm::Inside, Protocol::Udp));
     assert_eq!((opened.packets_out, opened.packets_in), (0, 0));
     network.advance(Duration::from_secs(400));
@@ -73,10 +76,10 @@ fn a_session_from_outside_is_told_from_the_inside_hosts_view() {
     let mut network = listening(config(), Translation { forwards: vec![forward], ..Translation::default() });
     network.inbound(&udp((STRANGER, 9), (POOL, 8_080), b""));
     let [Event::SessionOpened(opened)] = told(&mut network)[..] else { panic!("no word of it") };
-    assert_eq!((opened.inside(), opened.outside()), ((CLIENT, 80), (POOL, 8_080)));
-    assert_eq!((opened.remote(), opened.originator), ((STRANGER, 9), Realm::Outside));
-    assert_eq!(opened.first().source_endpoint().to_string(), "198.51.100.66:9");
-    assert_eq!(opened.first().destination_endpoint().to_string(), "203.0.113.1:8080");
+    assert_eq!((opened.inside(), opened.outside()), ((CLIENT, 80).into(), (POOL, 8_080).into()));
+    assert_eq!((opened.remote(), opened.originator), ((STRANGER, 9).into(), Realm::Outside));
+    assert_eq!(opened.first().source.to_string(), "198.51.100.66:9");
+    assert_eq!(opened.first().destination.to_string(), "203.0.113.1:8080");
 }
 
 #[test]

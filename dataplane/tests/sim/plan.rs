@@ -44,6 +44,7 @@ fn config(random: &mut Random, site: usize) -> Config {
             forwards: if site == 1 { vec![forward(80), forward(21)] } else { vec![] },
             ..Translation::default()
         },
+        ipv6: None,
         host_addresses: vec![],
         algs: vec![],
         timeouts: Timeouts::default(),

@@ -20,8 +20,15 @@ pub const SERVER: &str = "203.0.113.2";
 /// Another host of the server's network, see [`Net::add_stranger`].
 pub const STRANGER: &str = "203.0.113.3";
 
+/// The client's address of IPv6, see [`Net::add_ipv6`].
+pub const CLIENT_IPV6: &str = "2001:db8:1:1::2";
+/// The gateway's address of IPv6 on `out0`.
+pub const GATEWAY_OUTSIDE_IPV6: &str = "2001:2:0:1::1";
+/// The server's address of IPv6: one of benchmarks (RFC 5180), as firewalls do not forward those of documentation.
+pub const SERVER_IPV6: &str = "2001:2:0:1::2";
+
 /// What a gateway may change on its host, beside links, addresses, routes and filters.
-const GATEWAY_SETTINGS: [&str; 11] = [
+const GATEWAY_SETTINGS: [&str; 15] = [
     "ipv4/ip_forward",
     "ipv4/ip_local_reserved_ports",
     "ipv4/conf/all/forwarding",
@@ -33,6 +40,10 @@ const GATEWAY_SETTINGS: [&str; 11] = [
     "ipv4/conf/in0/rp_filter",
     "ipv4/conf/out0/forwarding",
     "ipv4/conf/out0/rp_filter",
+    "ipv6/conf/all/forwarding",
+    "ipv6/conf/in0/forwarding",
+    "ipv6/conf/out0/forwarding",
+    "ipv6/conf/out0/accept_ra",
 ];
 
 /// What shows the rest.
@@ -86,6 +97,25 @@ impl Net {
         self.gateway.command("ip addr add 10.0.0.1/24 dev in0")?;
         self.client.command("ip addr add 10.0.0.2/24 dev in0")?;
         self.client.command("ip route add default via 10.0.0.1")?;
+        Ok(())
+    }
+
+    /// Gives all hosts addresses of IPv6, beside those that they have.
+    ///
+    /// # Errors
+    /// When they have them, or the kernel has no IPv6.
+    pub fn add_ipv6(&self) -> anyhow::Result<()> {
+        for (host, address, device) in [
+            (&self.client, CLIENT_IPV6, "in0"),
+            (&self.gateway, "2001:db8:1:1::1", "in0"),
+            (&self.gateway, GATEWAY_OUTSIDE_IPV6, "out0"),
+            (&self.server, SERVER_IPV6, "out0"),
+        ] {
+            // Nobody else can have it, and nothing waits for the answer that nobody gives.
+            host.command(&format!("ip addr add {address}/64 dev {device} nodad"))?;
+        }
+        self.client.command("ip -6 route add default via 2001:db8:1:1::1")?;
+        self.server.command(&format!("ip -6 route add 2001:db8:1::/48 via {GATEWAY_OUTSIDE_IPV6}"))?;
         Ok(())
     }
 

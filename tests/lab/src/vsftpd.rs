@@ -1,6 +1,6 @@
 //! vsftpd, a real FTP server, for anonymous visitors who may upload.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -80,13 +80,16 @@ impl Vsftpd {
 }
 
 fn config(address: SocketAddr, directory: &Path) -> anyhow::Result<String> {
-    let SocketAddr::V4(address) = address else { bail!("this FTP server speaks IPv4 only") };
-    let (ip, port): (&Ipv4Addr, u16) = (address.ip(), address.port());
+    let (ip, port) = (address.ip(), address.port());
+    let (v4, v6, key) = match address {
+        SocketAddr::V4(_) => ("YES", "NO", "listen_address"),
+        SocketAddr::V6(_) => ("NO", "YES", "listen_address6"),
+    };
     let directory = directory.to_str().context("the FTP server's directory is not text")?;
     Ok(format!(
-        "listen=YES
-listen_ipv6=NO
-listen_address={ip}
+        "listen={v4}
+listen_ipv6={v6}
+{key}={ip}
 listen_port={port}
 background=NO
 run_as_launching_user=YES

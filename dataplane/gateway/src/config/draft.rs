@@ -3,6 +3,7 @@
 
 use pinhole_dataplane::alg::AlgProtocol;
 use pinhole_dataplane::config::PortRange;
+use pinhole_dataplane::config::ipv6::{self, Ipv6Draft, Ipv6Problem, Ipv6Settings};
 use pinhole_dataplane::config::nat::{self, Allocation, Located, NatDraft, NatProblem, NatSettings};
 use pinhole_dataplane::config::order::{Deterministic, SubscriberOrder};
 use pinhole_dataplane::limits::FIRST_UNPRIVILEGED_PORT;
@@ -28,6 +29,8 @@ pub struct Problem<L> {
 #[derive(Clone, Debug)]
 pub(super) struct Draft<L> {
     pub(super) nat: NatDraft<L>,
+    /// `None` where there is none.
+    pub(super) ipv6: Option<Ipv6Draft<L>>,
     pub(super) nat_ports: Option<Located<PortSet, L>>,
     pub(super) host_echo: HostEcho,
     pub(super) algs: Vec<AlgDraft<L>>,
@@ -58,6 +61,7 @@ pub(super) fn check<L: Clone>(
     problems: &mut Vec<Problem<L>>,
 ) -> Option<Config> {
     let nat = check_nat(draft.nat, problems);
+    let ipv6 = draft.ipv6.and_then(|draft| check_ipv6(draft, problems));
     let nat_ports = draft.nat_ports.and_then(|ports| {
         let range = check_nat_ports(&ports, problems)?;
         check_ports_suffice(range, &ports.at, nat.as_ref(), problems);
@@ -73,6 +77,7 @@ pub(super) fn check<L: Clone>(
         inside_prefixes: nat.inside_prefixes,
         pool: nat.pool,
         translation: nat.translation,
+        ipv6,
         nat_ports,
         host_echo: draft.host_echo,
         algs,
@@ -90,6 +95,16 @@ fn check_nat<L: Clone>(draft: NatDraft<L>, problems: &mut Vec<Problem<L>>) -> Op
         Err(found) => found,
     };
     let problem = |found: NatProblem<L>| Problem { at: found.at, message: found.error.to_string() };
+    problems.extend(found.into_iter().map(problem));
+    None
+}
+
+fn check_ipv6<L: Clone>(draft: Ipv6Draft<L>, problems: &mut Vec<Problem<L>>) -> Option<Ipv6Settings> {
+    let found = match ipv6::check(draft) {
+        Ok(settings) => return Some(settings),
+        Err(found) => found,
+    };
+    let problem = |found: Ipv6Problem<L>| Problem { at: found.at, message: found.error.to_string() };
     problems.extend(found.into_iter().map(problem));
     None
 }

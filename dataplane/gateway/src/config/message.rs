@@ -1,6 +1,7 @@
 //! The configuration as the controller's message carries it.
 
 mod export;
+mod ipv6;
 mod translation;
 
 use pinhole_dataplane::alg::AlgProtocol;
@@ -40,6 +41,7 @@ pub fn parse(message: &v1::GatewayConfig) -> Result<Config, MessageError> {
 fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Draft<String> {
     let mut draft = Draft {
         nat: NatDraft { inside: None, outside: None, inside_prefixes: None, pool: None, translation: None },
+        ipv6: message.ipv6.as_ref().and_then(|ipv6| ipv6::read(ipv6, problems)),
         nat_ports: None,
         host_echo: HostEcho::Answer,
         algs: Vec::new(),

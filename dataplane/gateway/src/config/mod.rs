@@ -11,6 +11,7 @@ use std::str::FromStr;
 use pinhole_dataplane::addr::{AddressRange, Ipv4Prefix};
 use pinhole_dataplane::alg::AlgProtocol;
 use pinhole_dataplane::config::interface::InterfaceName;
+use pinhole_dataplane::config::ipv6::Ipv6Settings;
 use pinhole_dataplane::config::nat::{Allocation, Translation};
 use pinhole_dataplane::config::order::{Deterministic, SubscriberOrder};
 use pinhole_dataplane::config::{self as engine, PortRange};
@@ -39,6 +40,8 @@ pub struct Config {
     pub pool: Vec<AddressRange>,
     /// How addresses and ports are given to subscribers.
     pub translation: Translation,
+    /// The firewall for IPv6; without it no packet of IPv6 passes.
+    pub ipv6: Option<Ipv6Settings>,
     /// The outside ports that may be given to subscribers; `None` leaves the choice to the gateway.
     pub nat_ports: Option<PortRange>,
     /// Whether the host itself answers pings to pool addresses that are its own.

@@ -35,6 +35,7 @@ fn message() -> v1::GatewayConfig {
             policy_id: String::new(),
             policy_name: String::new(),
         }],
+        ipv6: None,
         exports: vec![],
     }
 }
@@ -176,5 +177,60 @@ fn the_whole_of_the_translation_of_a_message_is_read_and_checked() {
          nat.forwards[0].outside_ports: \"0\" is not a port from 1 to 65535; \
          nat.forwards[0].inside_address: \"x\" is not an IPv4 address; \
          nat.exempt_destinations[0].prefix: \"\" is not an IPv4 prefix such as 10.0.0.0/24"
+    );
+}
+
+#[test]
+fn ipv6_means_the_same_in_a_message_and_in_a_file() {
+    use pinhole_dataplane::config::ipv6::{Ipv6Filtering, Ipv6Opening};
+    use pinhole_dataplane::config::{PortRange, ServiceTransport};
+
+    let file = r#"
+        inside = ["in0"]
+        outside = ["out0"]
+        [nat]
+        inside_prefixes = ["10.0.0.0/24"]
+        pool = ["203.0.113.1"]
+        [ipv6]
+        inside_prefixes = ["2001:db8:1::/48"]
+        filtering = "endpoint_independent"
+        ipsec = false
+        openings = [{ protocol = "tcp", address = "2001:db8:1::9", port = "80-81" }]
+    "#;
+    let opening = v1::Ipv6Opening {
+        protocol: v1::ServiceProtocol::Tcp.into(),
+        address: "2001:db8:1::9".to_owned(),
+        ports: Some(v1::PortRange { first: 80, last: 81 }),
+    };
+    let mut message = message();
+    message.algs.clear();
+    message.ipv6 = Some(v1::Ipv6 {
+        inside_prefixes: vec!["2001:db8:1::/48".to_owned()],
+        filtering: v1::Ipv6Filtering::EndpointIndependent.into(),
+        refuse_ipsec: true,
+        openings: vec![opening],
+    });
+    let config = parse_message(&message).unwrap();
+    assert_eq!(config, file::parse(file).unwrap());
+    let ipv6 = config.ipv6.unwrap();
+    assert_eq!((ipv6.filtering, ipv6.ipsec), (Ipv6Filtering::Independent, false));
+    let ports = PortRange::new(80, 81).unwrap();
+    let inside = "2001:db8:1::9".parse().unwrap();
+    assert_eq!(ipv6.openings, [Ipv6Opening { inside, transport: ServiceTransport::Tcp, ports }]);
+
+    let ipv6 = message.ipv6.as_mut().unwrap();
+    ipv6.inside_prefixes = vec!["2001:db8:1::/48".to_owned(), "2001:db8:1:8::/64".to_owned()];
+    ipv6.openings[0].address = "2001:db8:2::9".to_owned();
+    assert_eq!(
+        parse_message(&message).unwrap_err().to_string(),
+        "ipv6.inside_prefixes[1]: 2001:db8:1:8::/64 overlaps with the inside prefix 2001:db8:1::/48; \
+         ipv6.openings[0]: 2001:db8:2::9 is in no inside prefix"
+    );
+    let ipv6 = message.ipv6.as_mut().unwrap();
+    (ipv6.filtering, ipv6.openings[0].address) = (9, "10.0.0.1".to_owned());
+    assert_eq!(
+        parse_message(&message).unwrap_err().to_string(),
+        "ipv6.filtering: 9 is no kind of filtering known here; \
+         ipv6.openings[0].address: \"10.0.0.1\" is not an IPv6 address"
     );
 }

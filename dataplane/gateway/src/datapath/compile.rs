@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use pinhole_dataplane::config::ipv6::Ipv6Config;
 use pinhole_dataplane::config::nat::Allocation;
 use pinhole_dataplane::config::{AlgConfig, Config as EngineConfig, ConfigError, PoolAddress, Snapshot};
 use pinhole_dataplane::limits::Timeouts;
@@ -43,6 +44,10 @@ pub(crate) fn snapshot(config: &Config, facts: &HostFacts) -> Result<Snapshot, C
         inside_prefixes: config.inside_prefixes.clone(),
         pool,
         nat: config.translation.clone(),
+        ipv6: config.ipv6.clone().map(|settings| Ipv6Config {
+            settings,
+            host_addresses: facts.addresses.ipv6.iter().copied().collect(),
+        }),
         host_addresses: facts.addresses.own.iter().copied().collect(),
         algs: config.algs.iter().map(AlgConfig::from).collect(),
         timeouts: Timeouts::default(),

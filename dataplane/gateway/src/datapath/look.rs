@@ -1,20 +1,17 @@
 //! What the engine holds, in the contract's words, a bounded piece at a time.
 
-use std::net::Ipv4Addr;
-
-use pinhole_dataplane::addr::Realm;
+use pinhole_dataplane::addr::{Endpoint, Realm};
 use pinhole_dataplane::alg::{AlgProtocol, PinholeId};
 use pinhole_dataplane::conntrack::expectation::Pinhole;
 use pinhole_dataplane::conntrack::{Session, SessionId};
 use pinhole_dataplane::engine::{Engine, Kill};
 use pinhole_dataplane::nat::{Mapping, SubscriberView};
 use pinhole_dataplane::time::Timestamp;
-use pinhole_dataplane::tuple::{Direction, Tuple};
+use pinhole_dataplane::tuple::{Direction, Flow};
 use pinhole_proto::v1;
 use pinhole_proto::v1::findings::Outcome;
 
 use crate::config::message::protocol_message;
-use crate::datapath::report::endpoint;
 use crate::export::record::owner_name;
 use crate::live::{LeaseName, Life, Listing, PinholeName, Question, SessionName};
 
@@ -56,7 +53,7 @@ fn sessions(engine: &Engine, listing: &Listing, life: Life, now: Timestamp) -> v
     let (first, mut next) = piece(listing.from, engine.session_places());
     let mut sessions = Vec::new();
     for (id, session) in engine.sessions_from(first, MAX_PLACES) {
-        let shown = Shown::of(engine, id, session);
+        let Some(shown) = Shown::of(engine, id, session) else { continue };
         if !shown.fits(listing) {
             continue;
         }
@@ -74,41 +71,29 @@ struct Shown<'a> {
     id: SessionId,
     session: &'a Session,
     /// What the inside host sends, as it arrives and as it leaves.
-    own: Tuple,
-    translated: Tuple,
+    own: Flow,
+    translated: Flow,
     alg: Option<AlgProtocol>,
     announced_by: Option<AlgProtocol>,
     announced_in: &'static str,
 }
 
 impl<'a> Shown<'a> {
-    fn of(engine: &Engine, id: SessionId, session: &'a Session) -> Self {
+    fn of(engine: &Engine, id: SessionId, session: &'a Session) -> Option<Self> {
         let from_inside = match session.originator() {
             Realm::Inside => Direction::Original,
             Realm::Outside => Direction::Reply,
         };
         let announcement = session.master().and_then(|_| engine.announcement_of(id));
-        Self {
+        Some(Self {
             id,
             session,
-            own: session.tuple(from_inside),
-            translated: session.translated(from_inside),
+            own: engine.arriving(id, from_inside)?,
+            translated: engine.leaving(id, from_inside)?,
             alg: engine.alg_of(session),
             announced_by: announcement.map(|announcement| announcement.alg),
             announced_in: announcement.map_or("", |announcement| announcement.message),
-        }
-    }
-
-    fn inside(&self) -> (Ipv4Addr, u16) {
-        (self.own.source, self.own.source_port)
-    }
-
-    fn outside(&self) -> (Ipv4Addr, u16) {
-        (self.translated.source, self.translated.source_port)
-    }
-
-    fn remote(&self) -> (Ipv4Addr, u16) {
-        (self.own.destination, self.own.destination_port)
+        })
     }
 
     fn fits(&self, listing: &Listing) -> bool {
@@ -116,7 +101,7 @@ impl<'a> Shown<'a> {
         filter.protocol.is_none_or(|protocol| protocol == self.own.protocol)
             && filter.state.is_none_or(|state| state == self.session.progress())
             && filter.alg.is_none_or(|alg| self.alg == Some(alg) || self.announced_by == Some(alg))
-            && filter.admits(&[self.inside(), self.outside(), self.remote()])
+            && filter.admits(&[self.own.source, self.translated.source, self.own.destination])
     }
 
     fn message(&self, life: Life, now: Timestamp) -> v1::Session {
@@ -129,9 +114,9 @@ impl<'a> Shown<'a> {
         v1::Session {
             id: SessionName { life, id: self.id }.to_string(),
             protocol: self.own.protocol.name().to_owned(),
-            inside: endpoint(self.inside()),
-            outside: endpoint(self.outside()),
-            remote: endpoint(self.remote()),
+            inside: self.own.source.to_string(),
+            outside: self.translated.source.to_string(),
+            remote: self.own.destination.to_string(),
             originator: originator.to_owned(),
             state: self.session.progress().name().to_owned(),
             packets_out,
@@ -150,7 +135,7 @@ fn pinholes(engine: &Engine, listing: &Listing, life: Life, now: Timestamp) -> v
     let fits = |pinhole: &Pinhole| {
         filter.protocol.is_none_or(|protocol| protocol == pinhole.protocol)
             && filter.alg.is_none_or(|alg| alg == pinhole.alg)
-            && filter.admits(&[pinhole.inside, pinhole.outside, (pinhole.peer, pinhole.peer_port)])
+            && filter.admits(&[pinhole.inside, pinhole.outside, pinhole.peer])
     };
     let mut last = listing.from;
     let mut next = None;
@@ -174,9 +159,9 @@ fn pinhole_message(pinhole: &Pinhole, life: Life, now: Timestamp) -> v1::Pinhole
         pinhole_id: pinhole.id.0,
         alg: protocol_message(pinhole.alg).into(),
         protocol: pinhole.protocol.name().to_owned(),
-        peer: endpoint((pinhole.peer, pinhole.peer_port)),
-        outside: endpoint(pinhole.outside),
-        inside: endpoint(pinhole.inside),
+        peer: pinhole.peer.to_string(),
+        outside: pinhole.outside.to_string(),
+        inside: pinhole.inside.to_string(),
         master: SessionName { life, id: pinhole.master }.to_string(),
         message: pinhole.message.to_owned(),
         offset: pinhole.offset,
@@ -188,7 +173,7 @@ fn mappings(engine: &Engine, listing: &Listing, life: Life, now: Timestamp) -> v
     let filter = &listing.filter;
     let fits = |mapping: &Mapping| {
         filter.protocol.is_none_or(|protocol| protocol == mapping.protocol)
-            && filter.admits(&[mapping.inside, mapping.outside, mapping.remote])
+            && filter.admits(&[mapping.inside, mapping.outside, mapping.remote].map(Endpoint::from))
     };
     let (first, mut next) = piece(listing.from, engine.mapping_places());
     let mut mappings = Vec::new();
@@ -200,9 +185,9 @@ fn mappings(engine: &Engine, listing: &Listing, life: Life, now: Timestamp) -> v
         }
         mappings.push(v1::Mapping {
             protocol: mapping.protocol.name().to_owned(),
-            inside: endpoint(mapping.inside),
-            outside: endpoint(mapping.outside),
-            remote: endpoint(mapping.remote),
+            inside: Endpoint::from(mapping.inside).to_string(),
+            outside: Endpoint::from(mapping.outside).to_string(),
+            remote: Endpoint::from(mapping.remote).to_string(),
             holders: mapping.holders(),
             block: engine
                 .block_of(mapping)
@@ -220,10 +205,9 @@ fn mappings(engine: &Engine, listing: &Listing, life: Life, now: Timestamp) -> v
 /// Only an address chooses here: subscribers have no port of their own, and no protocol.
 fn subscribers(engine: &Engine, listing: &Listing) -> v1::Subscribers {
     let fits = |subscriber: &SubscriberView| {
-        listing
-            .filter
-            .address
-            .is_none_or(|wanted| wanted == subscriber.address || subscriber.outside == Some(wanted))
+        listing.filter.address.is_none_or(|wanted| {
+            wanted == subscriber.address || subscriber.outside.is_some_and(|own| wanted == own)
+        })
     };
     let (first, mut next) = piece(listing.from, engine.subscriber_places());
     let mut subscribers = Vec::new();

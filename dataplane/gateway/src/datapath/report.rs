@@ -1,12 +1,11 @@
 //! What the engine tells, in the contract's words.
 
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, SocketAddrV4};
 
 use pinhole_dataplane::alg::{CloseReason, OpaqueReason, Refusal};
 use pinhole_dataplane::engine::{DropReason, EndReason, Engine, Event};
 use pinhole_dataplane::nat::PortBlock;
-use pinhole_dataplane::tuple::Tuple;
+use pinhole_dataplane::tuple::Flow;
 use pinhole_proto::v1;
 
 use crate::config::message::protocol_message;
@@ -77,9 +76,9 @@ pub(crate) fn event(event: Event) -> Option<v1::event::Event> {
                 protocol: protocol_message(protocol).into(),
                 control: Some(flow(&control)),
                 message: message.to_owned(),
-                peer: endpoint(peer),
-                outside: endpoint(outside),
-                inside: endpoint(inside),
+                peer: peer.to_string(),
+                outside: outside.to_string(),
+                inside: inside.to_string(),
                 lifetime_ms: u32::try_from(lifetime.as_millis()).unwrap_or(u32::MAX),
             })
         }
@@ -87,8 +86,8 @@ pub(crate) fn event(event: Event) -> Option<v1::event::Event> {
             v1::event::Event::PinholeClosed(v1::PinholeClosed {
                 pinhole_id: id.0,
                 protocol: protocol_message(protocol).into(),
-                outside: endpoint(outside),
-                inside: endpoint(inside),
+                outside: outside.to_string(),
+                inside: inside.to_string(),
                 reason: close_name(reason).to_owned(),
             })
         }
@@ -112,11 +111,11 @@ pub(crate) fn event(event: Event) -> Option<v1::event::Event> {
     })
 }
 
-fn flow(tuple: &Tuple) -> v1::Flow {
+fn flow(flow: &Flow) -> v1::Flow {
     v1::Flow {
-        protocol: tuple.protocol.name().to_owned(),
-        source: tuple.source_endpoint().to_string(),
-        destination: tuple.destination_endpoint().to_string(),
+        protocol: flow.protocol.name().to_owned(),
+        source: flow.source.to_string(),
+        destination: flow.destination.to_string(),
     }
 }
 
@@ -127,11 +126,6 @@ fn port_block(block: &PortBlock) -> v1::PortBlock {
         outside: block.outside.to_string(),
         ports: Some(ports),
     }
-}
-
-/// Returns an address and a port as text.
-pub(crate) fn endpoint((address, port): (Ipv4Addr, u16)) -> String {
-    SocketAddrV4::new(address, port).to_string()
 }
 
 /// Shows printable ASCII as it is, a backslash doubled, and any other byte as `\xNN`.

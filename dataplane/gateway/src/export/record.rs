@@ -7,6 +7,7 @@ use pinhole_dataplane::addr::Realm;
 use pinhole_dataplane::engine::{EndReason, Event, Lease, LimitReached, Owner, SessionRecord};
 use pinhole_dataplane::nat::PortBlock;
 use pinhole_dataplane::tuple::Protocol;
+use pinhole_dataplane::wire::PROTOCOL_ICMPV6;
 
 use crate::config::alg_name;
 use crate::config::export::EventKind;
@@ -205,6 +206,16 @@ pub(crate) fn protocol_number(protocol: Protocol, port: u16) -> u8 {
         Protocol::UdpLite => 136,
         Protocol::Gre => 47,
         Protocol::Other => u8::try_from(port).unwrap_or(u8::MAX),
+    }
+}
+
+/// Returns the protocol's number in IPv6 headers, where ICMP has another one.
+pub(crate) fn ipv6_protocol_number(protocol: Protocol, port: u16) -> u8 {
+    match protocol {
+        Protocol::IcmpEcho => PROTOCOL_ICMPV6,
+        Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::Gre | Protocol::Other => {
+            protocol_number(protocol, port)
+        }
     }
 }
 

@@ -1,7 +1,7 @@
-//! The host's own IPv4 addresses, and a notice when they or the interfaces change.
+//! The host's own addresses, and a notice when they or the interfaces change.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sys::socket::{
@@ -11,16 +11,19 @@ use nix::sys::socket::{
 /// Multicast groups of rtnetlink (include/uapi/linux/rtnetlink.h).
 const RTMGRP_LINK: u32 = 0x1;
 const RTMGRP_IPV4_IFADDR: u32 = 0x10;
+const RTMGRP_IPV6_IFADDR: u32 = 0x100;
 /// Changes of forwarding and reverse path filters: `1 << (RTNLGRP_IPV4_NETCONF - 1)`.
 const RTMGRP_IPV4_NETCONF: u32 = 1 << 23;
 
-/// The IPv4 addresses of a network namespace.
+/// The addresses of a network namespace.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct HostAddresses {
     /// The host's own.
     pub(crate) own: BTreeSet<Ipv4Addr>,
     /// The broadcast addresses of its networks.
     pub(crate) broadcast: BTreeSet<Ipv4Addr>,
+    /// The host's own of IPv6, without those that are good on one link only.
+    pub(crate) ipv6: BTreeSet<Ipv6Addr>,
 }
 
 impl HostAddresses {
@@ -28,6 +31,9 @@ impl HostAddresses {
     pub(crate) fn read() -> Result<Self, nix::Error> {
         let mut addresses = Self::default();
         for interface in nix::ifaddrs::getifaddrs()? {
+            let ipv6 = interface.address.as_ref().and_then(|address| address.as_sockaddr_in6());
+            let wide = |address: &Ipv6Addr| !address.is_unicast_link_local() && !address.is_loopback();
+            addresses.ipv6.extend(ipv6.map(nix::sys::socket::SockaddrIn6::ip).filter(wide));
             let Some(own) = ipv4(interface.address.as_ref()) else { continue };
             addresses.own.insert(own);
             let length = ipv4(interface.netmask.as_ref()).map_or(32, |mask| mask.to_bits().leading_ones());
@@ -62,7 +68,7 @@ impl Monitor {
         )?;
         bind(
             std::os::fd::AsRawFd::as_raw_fd(&socket),
-            &NetlinkAddr::new(0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_NETCONF),
+            &NetlinkAddr::new(0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_NETCONF | RTMGRP_IPV6_IFADDR),
         )?;
         Ok(Self { socket })
     }

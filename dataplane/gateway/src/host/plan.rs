@@ -44,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) routes: BTreeSet<Ipv4Prefix>,
     /// The filters of each interface.
     pub(crate) interfaces: BTreeMap<String, Vec<Rule>>,
+    /// Kernel settings that let packets through, changed when the filters are there and restored before they go.
+    pub(crate) opening: BTreeMap<String, String>,
 }
 
 /// Whose packets an interface carries.
@@ -178,6 +180,7 @@ pub(crate) fn make(config: &Config, facts: &HostFacts, journal: &Journal) -> Res
         plan.settings.insert(RESERVED_PORTS.to_owned(), ports);
     }
     plan.settings.extend(reverse_path_filters(journal)?);
+    ipv6::extend(&mut plan, config, facts, journal)?;
     Ok(plan)
 }
 
@@ -262,6 +265,10 @@ fn reverse_path_filters(journal: &Journal) -> Result<BTreeMap<String, String>, P
 fn original(path: &str, journal: &Journal) -> Result<String, SysctlError> {
     journal.original(path).map_or_else(|| sysctl::read(path), |value| Ok(value.to_owned()))
 }
+
+mod ipv6;
+
+pub(crate) use ipv6::opens;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use pinhole_dataplane::addr::Ipv4Prefix;
 use crate::datapath::OUTSIDE_TUN;
 use crate::host::command::{CommandError, Program, run};
 use crate::host::journal::{Change, Journal, JournalError};
-use crate::host::plan::Plan;
+use crate::host::plan::{self, Plan};
 use crate::host::sysctl::{self, SysctlError};
 use crate::host::traffic::{self, Hook, PREFERENCES, Rule};
 
@@ -75,7 +75,8 @@ impl HostSetup {
             .filters
             .iter()
             .filter_map(|(name, filters)| filters.rules.clone().map(|rules| (name.clone(), rules)));
-        Plan { settings: settings.collect(), routes: self.routes.clone(), interfaces: interfaces.collect() }
+        let (opening, settings) = settings.partition(|(path, _)| plan::opens(path));
+        Plan { settings, routes: self.routes.clone(), interfaces: interfaces.collect(), opening }
     }
 
     /// Adds and changes what the plan has, and leaves in place what it has not. On failure some of it is done.
@@ -93,6 +94,9 @@ impl HostSetup {
         for (interface, rules) in &plan.interfaces {
             self.filter(interface, rules)?;
         }
+        for (path, value) in &plan.opening {
+            self.set(path, value)?;
+        }
         Ok(())
     }
 
@@ -108,7 +112,10 @@ impl HostSetup {
         };
         note(self.forget_vanished());
         let changes: Vec<Change> = self.journal.changes().to_vec();
-        for change in changes.iter().rev() {
+        let opens = |change: &&Change| matches!(change, Change::Sysctl { path, .. } if plan::opens(path));
+        // Nothing is let through any more before a filter goes.
+        let (first, then): (Vec<&Change>, Vec<&Change>) = changes.iter().rev().partition(opens);
+        for change in first.into_iter().chain(then) {
             if !self.wants(plan, change) {
                 note(self.undo(change));
             }
@@ -125,7 +132,9 @@ impl HostSetup {
     /// Whether a change is part of a plan.
     fn wants(&self, plan: &Plan, change: &Change) -> bool {
         match change {
-            Change::Sysctl { path, .. } => plan.settings.contains_key(path),
+            Change::Sysctl { path, .. } => {
+                plan.settings.contains_key(path) || plan.opening.contains_key(path)
+            }
             Change::Hook { interface, .. } => plan.interfaces.contains_key(interface),
             Change::Filters { interface, preference, .. } => {
                 plan.interfaces.contains_key(interface)

@@ -13,13 +13,16 @@
 
 use std::fmt::Write as _;
 
-use pinhole_dataplane::addr::Ipv4Prefix;
+use pinhole_dataplane::addr::{Ipv4Prefix, Ipv6Prefix};
 
 use crate::host::command::{CommandError, Program, run, run_batch};
 
 /// The preferences of one generation of filters: this one for what passes, the next for what is redirected. Two
 /// generations alternate, so that filters are replaced without a moment without any.
 pub(crate) const PREFERENCES: [u16; 2] = [20_552, 20_554];
+
+/// How far above a generation's preferences those of IPv6 are, since one preference is of one version of IP only.
+const IPV6_PREFERENCE: u16 = 8;
 
 /// Any class: its meaning here is that the packet passes.
 const PASS_CLASS: &str = "1:1";
@@ -36,6 +39,10 @@ pub(crate) enum Rule {
     Pass(Ipv4Prefix),
     /// All else that comes in goes to a device.
     Redirect(&'static str),
+    /// What comes in for these addresses of IPv6 stays with the host.
+    PassIpv6(Ipv6Prefix),
+    /// All else of IPv6 that comes in goes to a device.
+    RedirectIpv6(&'static str),
     /// The kernel's own errors to these addresses go to a device.
     ErrorsTo(Ipv4Prefix, &'static str),
     /// The kernel's own errors about packets to these addresses go to a device.
@@ -46,14 +53,19 @@ impl Rule {
     /// Writes the rule as a line for tc.
     fn line(self, interface: &str, preference: u16) -> String {
         let redirected = preference.saturating_add(1);
-        let (hook, preference) = match self {
-            Self::Pass(_) => ("ingress", preference),
-            Self::Redirect(_) => ("ingress", redirected),
-            Self::ErrorsTo(..) | Self::ErrorsAbout(..) => ("egress", redirected),
+        let (hook, protocol, preference) = match self {
+            Self::Pass(_) => ("ingress", "ip", preference),
+            Self::Redirect(_) => ("ingress", "ip", redirected),
+            Self::ErrorsTo(..) | Self::ErrorsAbout(..) => ("egress", "ip", redirected),
+            Self::PassIpv6(_) => ("ingress", "ipv6", preference.saturating_add(IPV6_PREFERENCE)),
+            Self::RedirectIpv6(_) => ("ingress", "ipv6", redirected.saturating_add(IPV6_PREFERENCE)),
         };
         let rule = match self {
             Self::Pass(prefix) => format!("match ip dst {prefix} flowid {PASS_CLASS}"),
-            Self::Redirect(device) => format!("match u32 0 0 {}", redirect(device)),
+            Self::PassIpv6(prefix) => format!("match ip6 dst {prefix} flowid {PASS_CLASS}"),
+            Self::Redirect(device) | Self::RedirectIpv6(device) => {
+                format!("match u32 0 0 {}", redirect(device))
+            }
             Self::ErrorsTo(prefix, device) => {
                 format!("match ip dst {prefix} {ICMP_ERROR} {}", redirect(device))
             }
@@ -64,7 +76,7 @@ impl Rule {
                 redirect(device)
             ),
         };
-        format!("filter add dev {interface} {hook} protocol ip pref {preference} u32 {rule}")
+        format!("filter add dev {interface} {hook} protocol {protocol} pref {preference} u32 {rule}")
     }
 }
 
@@ -120,9 +132,13 @@ pub(crate) fn remove_filters(interface: &str, preference: u16) -> Result<(), Com
     let mut lines = Vec::new();
     for hook in ["ingress", "egress"] {
         let shown = run(Program::Tc, &["filter", "show", "dev", interface, hook])?;
-        for preference in [preference.saturating_add(1), preference] {
-            if shown.contains(&format!("pref {preference} ")) {
-                lines.push(format!("filter del dev {interface} {hook} protocol ip pref {preference}"));
+        for (protocol, preference) in [("ip", preference), ("ipv6", preference + IPV6_PREFERENCE)] {
+            for preference in [preference.saturating_add(1), preference] {
+                if shown.contains(&format!("pref {preference} ")) {
+                    let line =
+                        format!("filter del dev {interface} {hook} protocol {protocol} pref {preference}");
+                    lines.push(line);
+                }
             }
         }
     }
@@ -135,8 +151,9 @@ pub(crate) fn describe(rules: &[Rule]) -> String {
     for rule in rules {
         // Writing to a string cannot fail.
         let _ = match rule {
-            Rule::Pass(_) => Ok(()),
+            Rule::Pass(_) | Rule::PassIpv6(_) => Ok(()),
             Rule::Redirect(device) => write!(text, "packets go to {device}; "),
+            Rule::RedirectIpv6(device) => write!(text, "packets of IPv6 go to {device}; "),
             Rule::ErrorsTo(prefix, device) => write!(text, "errors to {prefix} go to {device}; "),
             Rule::ErrorsAbout(prefix, device) => write!(text, "errors about {prefix} go to {device}; "),
         };

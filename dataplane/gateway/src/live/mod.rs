@@ -1,8 +1,9 @@
 //! What a gateway is asked about what it does now, as values, and how a question is put to the datapath.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
+use pinhole_dataplane::addr::Endpoint;
 use pinhole_dataplane::alg::{AlgProtocol, PinholeId};
 use pinhole_dataplane::conntrack::{Progress, SessionId};
 use pinhole_dataplane::engine::LeaseId;
@@ -68,7 +69,7 @@ pub(crate) struct Listing {
 /// What an entry has to have; `None` is anything.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Filter {
-    pub(crate) address: Option<Ipv4Addr>,
+    pub(crate) address: Option<IpAddr>,
     pub(crate) port: Option<u16>,
     pub(crate) protocol: Option<Protocol>,
     pub(crate) alg: Option<AlgProtocol>,
@@ -77,9 +78,9 @@ pub(crate) struct Filter {
 
 impl Filter {
     /// Whether one endpoint has the wanted address, and one, perhaps another, the wanted port.
-    pub(crate) fn admits(&self, endpoints: &[(Ipv4Addr, u16)]) -> bool {
-        self.address.is_none_or(|wanted| endpoints.iter().any(|(address, _)| *address == wanted))
-            && self.port.is_none_or(|wanted| endpoints.iter().any(|(_, port)| *port == wanted))
+    pub(crate) fn admits(&self, endpoints: &[Endpoint]) -> bool {
+        self.address.is_none_or(|wanted| endpoints.iter().any(|endpoint| endpoint.address == wanted))
+            && self.port.is_none_or(|wanted| endpoints.iter().any(|endpoint| endpoint.port == wanted))
     }
 }
 
@@ -88,7 +89,7 @@ impl Filter {
 enum Refusal {
     #[error("the question is none that this gateway knows")]
     Unknown,
-    #[error("\"{0}\" is no IPv4 address")]
+    #[error("\"{0}\" is no IP address")]
     Address(String),
     #[error("{0} is no port")]
     Port(u32),

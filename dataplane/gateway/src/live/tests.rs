@@ -1,3 +1,5 @@
+use std::net::Ipv4Addr;
+
 use super::*;
 
 fn listing(listing: v1::Listing) -> Result<Question, String> {
@@ -20,7 +22,7 @@ fn listings_are_read_or_refused() {
         state: "established".to_owned(),
     };
     let filter = Filter {
-        address: Some(Ipv4Addr::new(10, 0, 0, 2)),
+        address: Some(Ipv4Addr::new(10, 0, 0, 2).into()),
         port: Some(21),
         protocol: Some(Protocol::Tcp),
         alg: Some(AlgProtocol::Ftp),
@@ -33,7 +35,7 @@ fn listings_are_read_or_refused() {
         assert_eq!(listing(asked), Ok(Question::Sessions(anything.clone())));
     }
     for (bad, reason) in [
-        (v1::Listing { address: "10.0.0".to_owned(), ..asked.clone() }, "\"10.0.0\" is no IPv4 address"),
+        (v1::Listing { address: "10.0.0".to_owned(), ..asked.clone() }, "\"10.0.0\" is no IP address"),
         (v1::Listing { port: 65_536, ..asked.clone() }, "65536 is no port"),
         (v1::Listing { protocol: "TCP".to_owned(), ..asked.clone() }, "\"TCP\" is no protocol known here"),
         (v1::Listing { alg: 77, ..asked.clone() }, "77 is no ALG known here"),
@@ -63,8 +65,8 @@ fn names_have_one_spelling() {
 
 #[test]
 fn one_endpoint_may_have_the_address_and_another_the_port() {
-    let (first, second) = ((Ipv4Addr::new(10, 0, 0, 2), 40_000), (Ipv4Addr::new(198, 51, 100, 5), 21));
-    let filter = Filter { address: Some(first.0), port: Some(21), ..Filter::default() };
+    let (first, second) = (Endpoint::from(([10, 0, 0, 2], 40_000)), Endpoint::from(([198, 51, 100, 5], 21)));
+    let filter = Filter { address: Some(first.address), port: Some(21), ..Filter::default() };
     assert!(filter.admits(&[first, second]));
     assert!(!filter.admits(&[first]));
     assert!(!filter.admits(&[second]));

@@ -10,6 +10,7 @@ mod names;
 mod summary;
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use pinhole_dataplane::engine::{Engine, Event, Packet, Verdict};
 use pinhole_dataplane::limits::Limits;
 use pinhole_dataplane::rng::Seed;
 use pinhole_dataplane::time::Timestamp;
+use pinhole_dataplane::wire::ipv6;
 
 use crate::config::{Config, UNPRIVILEGED};
 use crate::datapath::compile::{self, CompileError};
@@ -122,6 +124,7 @@ impl Replay {
     fn process(&mut self, mut buffer: Vec<u8>, sink: &mut dyn Sink) -> io::Result<()> {
         let realm = match Fields::read(&buffer) {
             Some(fields) => self.snapshot.realm_of(fields.source.0),
+            None if self.is_inside_ipv6(&buffer) => Realm::Inside,
             // The engine says what is wrong with it.
             None => Realm::Outside,
         };
@@ -150,6 +153,12 @@ impl Replay {
         self.drain(sink)
     }
 
+    /// Whether a packet is of IPv6 and a subscriber's; nothing of it is translated.
+    fn is_inside_ipv6(&self, packet: &[u8]) -> bool {
+        let rules = self.snapshot.ipv6();
+        ipv6::version(packet) == 6 && rules.is_some_and(|rules| rules.is_inside(ipv6::source(packet)))
+    }
+
     /// Passes on what the engine sends and says by itself.
     fn drain(&mut self, sink: &mut dyn Sink) -> io::Result<()> {
         while let Some(transmit) = self.engine.poll_transmit() {
@@ -161,8 +170,10 @@ impl Replay {
             self.leave(transmit.realm, &transmit.bytes, sink)?;
         }
         while let Some(event) = self.engine.poll_event() {
-            if let Event::PinholeOpened { inside, outside, .. } = &event {
-                self.names.learn_pinhole(*inside, *outside);
+            if let Event::PinholeOpened { inside, outside, .. } = &event
+                && let (IpAddr::V4(inner), IpAddr::V4(outer)) = (inside.address, outside.address)
+            {
+                self.names.learn_pinhole((inner, inside.port), (outer, outside.port));
             }
             self.summary.note(event);
         }

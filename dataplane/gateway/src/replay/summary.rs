@@ -42,14 +42,9 @@ impl Summary {
     pub(super) fn note(&mut self, event: Event) {
         let line = match event {
             Event::PinholeOpened { protocol, message, peer, outside, inside, .. } => format!(
-                "pinhole: {} {message}: {}:{} may reach {}:{}, which is {}:{}",
+                "pinhole: {} {message}: {} may reach {outside}, which is {inside}",
                 alg_name(protocol),
-                peer.0,
-                if peer.1 == 0 { "any".to_owned() } else { peer.1.to_string() },
-                outside.0,
-                outside.1,
-                inside.0,
-                inside.1
+                if peer.port == 0 { format!("{}:any", peer.address) } else { peer.to_string() },
             ),
             Event::AlgRefusal { protocol, control, message, reason } => {
                 format!("refused: {} {message} in {control}: {reason:?}", alg_name(protocol))

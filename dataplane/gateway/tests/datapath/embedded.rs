@@ -385,8 +385,7 @@ async fn without_its_controller_a_gateway_starts_from_disk() {
             pool: vec![GATEWAY_OUTSIDE.to_owned()],
             ..v1::Nat::default()
         }),
-        exports: Vec::new(),
-        algs: Vec::new(),
+        ..v1::GatewayConfig::default()
     }
     .encode_to_vec();
     let stored = v1::Config {

@@ -4,6 +4,7 @@ mod asked;
 mod classified;
 mod embedded;
 mod export;
+mod ipv6;
 mod live;
 mod process;
 mod translation;

@@ -13,13 +13,14 @@ use crate::addr::{AddressRange, Ipv4Prefix};
 pub use self::check::{check, parse_address, parse_prefix};
 pub use self::error::{NatError, NatList, NatProblem};
 pub(crate) use self::forward::forward_problems;
+pub(crate) use self::translation::named;
 pub use self::translation::{
     Allocation, BlockSize, Dependence, Exemption, Forward, Mode, Mss, OtherProtocols, PortBlocks,
     SubscriberLimits, Translation, TranslationNumber, UnknownWord,
 };
 
 /// The most characters of a wrong text that an error repeats.
-const MAX_QUOTED_CHARS: usize = 48;
+pub(crate) const MAX_QUOTED_CHARS: usize = 48;
 
 /// The settings: every value is valid and they do not contradict each other.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -287,7 +287,7 @@ pub struct UnknownWord {
 }
 
 /// Finds what a word names.
-fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Result<T, UnknownWord> {
+pub(crate) fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Result<T, UnknownWord> {
     all.iter().copied().find(|value| name(*value) == text).ok_or_else(|| UnknownWord {
         given: text.chars().take(MAX_QUOTED_CHARS).collect(),
         known: all.iter().map(|value| name(*value)).collect::<Vec<_>>().join(", "),

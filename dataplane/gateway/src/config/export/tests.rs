@@ -18,7 +18,7 @@ fn by_message(exports: Vec<v1::Export>) -> Result<Vec<ExportSettings>, String> {
         pool: vec!["203.0.113.1".to_owned()],
         ..v1::Nat::default()
     };
-    let message = v1::GatewayConfig { nat: Some(nat), algs: vec![], exports };
+    let message = v1::GatewayConfig { nat: Some(nat), exports, ..v1::GatewayConfig::default() };
     message::parse(&message).map(|config| config.exports).map_err(|error| error.to_string())
 }
 

@@ -1,6 +1,7 @@
 //! The configuration file of a gateway that runs alone.
 
 mod export;
+mod ipv6;
 mod reader;
 mod translation;
 
@@ -116,11 +117,12 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
 }
 
 fn read_document(root: &Table<'_>, mut reader: Reader<'_>) -> Draft<Span> {
-    reader.only_keys(root, &["inside", "outside", "nat", "host", "alg", "export"]);
+    reader.only_keys(root, &["inside", "outside", "nat", "ipv6", "host", "alg", "export"]);
     let inside = reader.required_strings(root, "inside");
     let outside = reader.required_strings(root, "outside");
     let mut draft = Draft {
         nat: NatDraft { inside, outside, inside_prefixes: None, pool: None, translation: None },
+        ipv6: None,
         nat_ports: None,
         host_echo: HostEcho::Answer,
         algs: Vec::new(),
@@ -138,6 +140,7 @@ fn read_document(root: &Table<'_>, mut reader: Reader<'_>) -> Draft<Span> {
         let at = reader.span_of(&nat, "ports");
         draft.nat_ports = reader.parsed(&nat, "ports").map(|value| Located { value, at });
     }
+    draft.ipv6 = reader.table(root, "ipv6").map(|table| ipv6::read(&mut reader, &table));
     if let Some(host) = reader.table(root, "host") {
         reader.only_keys(&host, &["answer_echo"]);
         draft.host_echo = match reader.boolean(&host, "answer_echo") {

@@ -58,7 +58,7 @@ enabled = false
         "1:10: inside is empty",
         "2:20: \"outside\" is an integer, but must be a string",
         "2:23: \"in 0\" is not an interface name: 1 to 15 printable characters without space, / or :",
-        "3:1: unknown key \"colour\" in the file; known are inside, outside, nat, host, alg, export",
+        "3:1: unknown key \"colour\" in the file; known are inside, outside, nat, ipv6, host, alg, export",
         "5:20: \"10.0.0.5/24\" has host bits set: did you mean 10.0.0.0/24?",
         "6:24: the pool's 10.0.0.9 overlaps with the inside prefix 10.0.0.0/24",
         "6:36: \"nonsense\" is not an IPv4 address",
@@ -265,4 +265,34 @@ exempt_destinations = [{ prefix = "192.0.2.1/24", port = "0" }, {}]
             "6:13: a static forward cannot be combined with the mode one_to_one",
         ]
     );
+}
+
+#[test]
+fn what_is_wrong_with_ipv6_is_said_at_its_place() {
+    let ipv6 = |rest: &str| problems(&format!("{GOOD}[ipv6]\n{rest}"));
+    assert_eq!(ipv6("inside_prefixes = [\"2001:db8::/32\"]\n"), [""; 0]);
+    assert_eq!(ipv6(""), ["10:1: [ipv6] lacks \"inside_prefixes\""]);
+    assert_eq!(ipv6("inside_prefixes = []\n"), ["11:19: inside_prefixes is empty"]);
+    let text = r#"inside_prefixes = ["10.0.0.0/8", "2001:db8::1/32", "fe80::/64", "2001:db8:5::/48", "2001:db8:5:1::/64"]
+filtering = "none"
+ipsec = "yes"
+openings = [
+  { protocol = "icmp", address = "2001:db8:5::1", port = "1,5" },
+  { protocol = "tcp", address = "10.0.0.1", port = "1" },
+  { protocol = "tcp", address = "2001:db8:6::1", port = "1" },
+]
+"#;
+    let expected = [
+        "11:20: \"10.0.0.0/8\" is not an IPv6 prefix such as 2001:db8::/32",
+        "11:34: \"2001:db8::1/32\" has host bits set: did you mean 2001:db8::/32?",
+        "11:52: fe80::/64 cannot be an inside prefix: it holds link-local addresses (fe80::/10)",
+        "11:84: 2001:db8:5:1::/64 overlaps with the inside prefix 2001:db8:5::/48",
+        "12:13: \"none\" is not one of endpoint_independent, address_dependent, address_and_port_dependent, open",
+        "13:9: \"ipsec\" is a string, but must be true or false",
+        "15:16: \"icmp\" is not one of tcp, udp, tcp_udp",
+        "15:58: the ports 1,5 are more than one range",
+        "16:33: \"10.0.0.1\" is not an IPv6 address",
+        "17:3: 2001:db8:6::1 is in no inside prefix",
+    ];
+    assert_eq!(ipv6(text), expected);
 }

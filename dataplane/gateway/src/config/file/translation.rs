@@ -1,8 +1,9 @@
 //! How addresses and ports are given to subscribers, as a file has it.
 
+use std::fmt::Display;
+
 use pinhole_dataplane::config::nat::{
-    self, DeterministicDraft, Exemption, Forward, LimitsDraft, Located, NatError, PortBlockDraft,
-    TranslationDraft,
+    self, DeterministicDraft, Exemption, Forward, LimitsDraft, Located, PortBlockDraft, TranslationDraft,
 };
 use pinhole_dataplane::config::{PortRange, ServiceTransport};
 
@@ -89,17 +90,22 @@ fn read_forward(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Located<Fo
     Some(Located { value, at: table.at.clone() })
 }
 
-fn required<T>(
+pub(super) fn required<T, E: Display>(
     reader: &mut Reader<'_>,
     table: &Table<'_>,
     key: &str,
-    parse: fn(&str) -> Result<T, NatError>,
+    parse: fn(&str) -> Result<T, E>,
 ) -> Option<T> {
     let text = reader.required_string(table, key)?;
     parse(&text.value).inspect_err(|error| reader.report(&text.at, error.to_string())).ok()
 }
 
-fn one_range(reader: &mut Reader<'_>, table: &Table<'_>, key: &str, ports: &PortSet) -> Option<PortRange> {
+pub(super) fn one_range(
+    reader: &mut Reader<'_>,
+    table: &Table<'_>,
+    key: &str,
+    ports: &PortSet,
+) -> Option<PortRange> {
     if let &[range] = ports.ranges() {
         return Some(range);
     }

@@ -1,9 +1,11 @@
 //! How addresses and ports are given to subscribers, as a message has it.
 
+use std::fmt::Display;
+
 use pinhole_dataplane::config::PortRange;
 use pinhole_dataplane::config::nat::{
-    self, Dependence, DeterministicDraft, Exemption, Forward, LimitsDraft, Located, Mode, NatError,
-    OtherProtocols, PortBlockDraft, TranslationDraft,
+    self, Dependence, DeterministicDraft, Exemption, Forward, LimitsDraft, Located, Mode, OtherProtocols,
+    PortBlockDraft, TranslationDraft,
 };
 use pinhole_proto::v1;
 
@@ -43,7 +45,7 @@ fn number(path: &str, value: u32) -> Located<i64, String> {
     Located { value: value.into(), at: path.to_owned() }
 }
 
-fn located<M, T>(
+pub(super) fn located<M, T>(
     path: &str,
     messages: &[M],
     mut read: impl FnMut(&str, &M) -> Option<T>,
@@ -137,16 +139,16 @@ fn read_exemption(
     Some(Exemption { destination: destination?, ports })
 }
 
-fn parse<T>(
+pub(super) fn parse<T, E: Display>(
     path: &str,
     text: &str,
-    parse: fn(&str) -> Result<T, NatError>,
+    parse: fn(&str) -> Result<T, E>,
     problems: &mut Vec<Problem<String>>,
 ) -> Option<T> {
     parse(text).inspect_err(|error| report(problems, path, error.to_string())).ok()
 }
 
-fn read_range(
+pub(super) fn read_range(
     path: &str,
     range: Option<v1::PortRange>,
     problems: &mut Vec<Problem<String>>,

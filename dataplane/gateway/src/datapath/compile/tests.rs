@@ -23,7 +23,7 @@ const FILE: &str = r#"
 fn facts() -> HostFacts {
     let own = [Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(203, 0, 113, 2)].into();
     HostFacts {
-        addresses: HostAddresses { own, broadcast: [].into() },
+        addresses: HostAddresses { own, ..HostAddresses::default() },
         local_ports: PortRange::new(32_768, 60_999).unwrap(),
         mtu: 1400,
     }

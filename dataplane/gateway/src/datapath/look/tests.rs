@@ -1,3 +1,4 @@
+use std::net::Ipv4Addr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ fn limited(sessions: u32, limits: SubscriberLimits, ports: std::ops::Range<u16>)
         inside_prefixes: vec!["10.0.0.0/24".parse().unwrap()],
         pool: vec![PoolAddress { address: Ipv4Addr::new(203, 0, 113, 1), ports: ports_given, host: false }],
         nat: Translation { limits, ..Translation::default() },
+        ipv6: None,
         host_addresses: vec![],
         algs: vec![],
         timeouts: Timeouts::default(),
@@ -88,7 +90,7 @@ fn pages_follow_each_other_and_filters_choose() {
     assert_eq!(found.mappings[0].remote, "0.0.0.0:0");
     assert_eq!(sessions(&engine, &listing(0, 3, of_port), LIFE, NOW).sessions.len(), 1);
     for nobody in [
-        Filter { address: Some(Ipv4Addr::LOCALHOST), ..Filter::default() },
+        Filter { address: Some(Ipv4Addr::LOCALHOST.into()), ..Filter::default() },
         Filter { alg: Some(AlgProtocol::Ftp), ..Filter::default() },
         Filter { protocol: Some(pinhole_dataplane::tuple::Protocol::Tcp), ..Filter::default() },
         Filter { state: Some(pinhole_dataplane::conntrack::Progress::Replied), ..Filter::default() },

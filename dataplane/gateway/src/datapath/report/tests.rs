@@ -1,12 +1,14 @@
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use pinhole_dataplane::addr::Endpoint;
 use pinhole_dataplane::alg::{AlgProtocol, PinholeId};
 use pinhole_dataplane::config::PortRange;
-use pinhole_dataplane::tuple::Protocol;
+use pinhole_dataplane::tuple::{Protocol, Tuple};
 
 use super::*;
 
-fn control() -> Tuple {
+fn control() -> Flow {
     Tuple {
         protocol: Protocol::Tcp,
         source: Ipv4Addr::new(10, 0, 0, 2),
@@ -14,6 +16,11 @@ fn control() -> Tuple {
         destination: Ipv4Addr::new(203, 0, 113, 2),
         destination_port: 21,
     }
+    .into()
+}
+
+fn endpoint(address: [u8; 4], port: u16) -> Endpoint {
+    Endpoint::from((address, port))
 }
 
 #[test]
@@ -36,14 +43,14 @@ fn a_rewrite_shows_both_lines_and_the_flow() {
 
 #[test]
 fn pinholes_are_named_alike_when_they_open_and_close() {
-    let (outside, inside) = ((Ipv4Addr::new(203, 0, 113, 1), 30_000), (Ipv4Addr::new(10, 0, 0, 2), 1025));
+    let (outside, inside) = (endpoint([203, 0, 113, 1], 30_000), endpoint([10, 0, 0, 2], 1025));
     let opened = event(Event::PinholeOpened {
         id: PinholeId(7),
         protocol: AlgProtocol::Ftp,
         control: control(),
         message: "PORT",
         transport: Protocol::Tcp,
-        peer: (Ipv4Addr::new(203, 0, 113, 2), 0),
+        peer: endpoint([203, 0, 113, 2], 0),
         outside,
         inside,
         lifetime: Duration::from_secs(30),
@@ -53,7 +60,7 @@ fn pinholes_are_named_alike_when_they_open_and_close() {
         id: PinholeId(7),
         protocol: AlgProtocol::Ftp,
         transport: Protocol::Tcp,
-        peer: (Ipv4Addr::new(203, 0, 113, 2), 0),
+        peer: endpoint([203, 0, 113, 2], 0),
         outside,
         inside,
         reason: CloseReason::Used,

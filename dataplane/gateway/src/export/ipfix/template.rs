@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use pinhole_dataplane::addr::Realm;
 use pinhole_dataplane::engine::{EndReason, LimitReached, Scarce};
 
-use crate::export::record::{Binding, Block, Flow, Record, What, protocol_number};
+use crate::export::record::{Binding, Block, Flow, Record, What, ipv6_protocol_number, protocol_number};
 
 /// An information element of IANA's registry and its length in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -292,7 +292,7 @@ fn session(time: Values, flow: &Flow, [inside, outside, remote]: [Ipv4Addr; 3], 
 fn untranslated(time: Values, flow: &Flow, event: FirewallEvent) -> Option<Values> {
     let (IpAddr::V6(inside), IpAddr::V6(remote)) = (flow.inside.ip(), flow.remote.ip()) else { return None };
     let values = time
-        .byte(protocol_number(flow.protocol, flow.inside.port()))
+        .byte(ipv6_protocol_number(flow.protocol, flow.inside.port()))
         .v6(inside)
         .word(flow.inside.port())
         .v6(remote)

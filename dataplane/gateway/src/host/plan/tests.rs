@@ -17,7 +17,11 @@ fn facts(own: &[[u8; 4]]) -> HostFacts {
     let own = own.iter().copied().map(Ipv4Addr::from).collect();
     let broadcast = [Ipv4Addr::new(10, 0, 0, 255), Ipv4Addr::new(203, 0, 113, 255)].into();
     let local_ports = PortRange::new(32_768, 60_999).unwrap();
-    HostFacts { addresses: HostAddresses { own, broadcast }, local_ports, mtu: 1500 }
+    HostFacts {
+        addresses: HostAddresses { own, broadcast, ..HostAddresses::default() },
+        local_ports,
+        mtu: 1500,
+    }
 }
 
 fn ports(config_ports: &str, own: &[[u8; 4]]) -> Result<String, String> {
@@ -43,6 +47,32 @@ fn an_address_of_the_host_leaves_it_a_window_of_ports() {
         error.starts_with("the NAT ports 1024-65535 leave 0 of the host's own ports 32768-60999"),
         "{error}"
     );
+}
+
+#[test]
+fn interfaces_leave_to_the_host_what_is_the_hosts_of_ipv6() {
+    let text = format!("{CONFIG}[ipv6]\ninside_prefixes = [\"2001:db8:1::/48\"]\n");
+    let config = crate::config::file::parse(&text).unwrap();
+    let mut facts = facts(&[]);
+    facts.addresses.ipv6 = ["2001:db8:1::1", "2001:2::1"].map(|text| text.parse().unwrap()).into();
+    let texts = |side| -> Vec<String> {
+        let rules = ipv6::rules(&config, &facts, side);
+        let text = |rule: &Rule| match rule {
+            Rule::PassIpv6(prefix) => prefix.to_string(),
+            Rule::Pass(_)
+            | Rule::Redirect(_)
+            | Rule::RedirectIpv6(_)
+            | Rule::ErrorsTo(..)
+            | Rule::ErrorsAbout(..) => {
+                format!("{rule:?}")
+            }
+        };
+        rules.iter().map(text).collect()
+    };
+    let link = ["fe80::/10", "ff00::/8"];
+    assert_eq!(texts(Side::Outside), ["2001:2::1/128", link[0], link[1], "RedirectIpv6(\"pinhole-out\")"]);
+    let inside = ["2001:2::1/128", "2001:db8:1::1/128", link[0], link[1], "RedirectIpv6(\"pinhole-in\")"];
+    assert_eq!(texts(Side::Inside), inside);
 }
 
 #[test]

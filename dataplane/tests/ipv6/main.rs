@@ -1,0 +1,11 @@
+//! The firewall for IPv6, packet by packet.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+mod change;
+mod ftp;
+mod limits;
+mod network;
+mod openings;
+mod packets;
+mod rfc4890;
+mod rfc6092;
