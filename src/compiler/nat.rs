@@ -28,6 +28,7 @@ pub(super) fn compile(settings: &NatSettings) -> v1::Nat {
         exempt_destinations: translation.exempt.iter().map(exemption).collect(),
         other_protocols: other_protocols(translation.other_protocols).into(),
         tcp_mss: translation.tcp_mss.map_or(0, |mss| mss.bytes().into()),
+        pcp: None,
     }
 }
 

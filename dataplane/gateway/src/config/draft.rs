@@ -8,6 +8,7 @@ use pinhole_dataplane::config::order::{Deterministic, SubscriberOrder};
 use pinhole_dataplane::limits::FIRST_UNPRIVILEGED_PORT;
 
 use crate::config::export::{self, ExportDraft, Trust};
+use crate::config::pcp::{self, PcpDraft};
 use crate::config::ports::PortSet;
 use crate::config::{
     ALG_PROTOCOLS, AlgService, AlgSetting, AlgState, Config, HostEcho, MAX_SERVICE_NAME, MAX_SERVICES,
@@ -31,6 +32,7 @@ pub(super) struct Draft<L> {
     pub(super) nat_ports: Option<Located<PortSet, L>>,
     pub(super) host_echo: HostEcho,
     pub(super) algs: Vec<AlgDraft<L>>,
+    pub(super) pcp: Option<PcpDraft<L>>,
     pub(super) exports: Vec<ExportDraft<L>>,
 }
 
@@ -65,6 +67,8 @@ pub(super) fn check<L: Clone>(
     });
     check_service_overlaps(&draft.algs, problems);
     let algs = check_algs(draft.algs, problems);
+    let mapping = nat.as_ref().map(|nat| nat.translation.mapping);
+    let pcp = draft.pcp.map(|pcp| pcp::check(pcp, mapping, problems));
     let exports = export::check(draft.exports, trust, problems);
     let nat = nat.filter(|_| problems.is_empty())?;
     Some(Config {
@@ -76,6 +80,7 @@ pub(super) fn check<L: Clone>(
         nat_ports,
         host_echo: draft.host_echo,
         algs,
+        pcp,
         exports,
     })
 }

@@ -9,6 +9,7 @@ use pinhole_proto::v1;
 
 use crate::config::draft::{self, AlgDraft, Draft, ServiceDraft};
 use crate::config::export::Trust;
+use crate::config::pcp::PcpDraft;
 use crate::config::ports::{MAX_RANGES, PortError, PortSet, port_range};
 use crate::config::{AlgState, Config, HostEcho, Problem, ServiceProtocol};
 
@@ -43,6 +44,7 @@ fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Dra
         nat_ports: None,
         host_echo: HostEcho::Answer,
         algs: Vec::new(),
+        pcp: None,
         exports: Vec::new(),
     };
     match &message.nat {
@@ -52,6 +54,7 @@ fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Dra
             draft.nat.inside_prefixes = Some(list("nat.inside_prefixes", &nat.inside_prefixes));
             draft.nat.pool = Some(list("nat.pool", &nat.pool));
             draft.nat.translation = translation::read(nat, problems);
+            draft.pcp = nat.pcp.as_ref().map(read_pcp);
         }
         None => report(problems, "nat", "the NAT settings are missing".to_owned()),
     }
@@ -75,6 +78,19 @@ fn list(path: &str, items: &[String]) -> List<String> {
         .map(|(index, item)| Located { value: item.clone(), at: format!("{path}[{index}]") })
         .collect();
     List { at: path.to_owned(), items }
+}
+
+fn read_pcp(pcp: &v1::Pcp) -> PcpDraft<String> {
+    let seconds = |name: &str, seconds: u32| {
+        (seconds > 0).then(|| Located { value: seconds.into(), at: format!("nat.pcp.{name}") })
+    };
+    PcpDraft {
+        at: "nat.pcp".to_owned(),
+        nat_pmp: Some(pcp.nat_pmp),
+        third_party: Some(pcp.third_party),
+        min_lifetime: seconds("min_lifetime_seconds", pcp.min_lifetime_seconds),
+        max_lifetime: seconds("max_lifetime_seconds", pcp.max_lifetime_seconds),
+    }
 }
 
 fn read_alg(path: &str, alg: &v1::Alg, problems: &mut Vec<Problem<String>>) -> Option<AlgDraft<String>> {

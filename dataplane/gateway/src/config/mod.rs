@@ -4,6 +4,7 @@ mod draft;
 pub mod export;
 pub mod file;
 pub mod message;
+pub mod pcp;
 pub mod ports;
 
 use std::str::FromStr;
@@ -17,6 +18,7 @@ use pinhole_dataplane::config::{self as engine, PortRange};
 use pinhole_dataplane::limits;
 
 use crate::config::export::ExportSettings;
+use crate::config::pcp::PcpSettings;
 use crate::config::ports::PortSet;
 
 pub use draft::Problem;
@@ -45,6 +47,8 @@ pub struct Config {
     pub host_echo: HostEcho,
     /// All five ALGs, ordered by protocol.
     pub algs: Vec<AlgSetting>,
+    /// Whether inside hosts may ask for mappings of their own; `None` if not.
+    pub pcp: Option<PcpSettings>,
     /// To whom events are exported.
     pub exports: Vec<ExportSettings>,
 }

@@ -42,6 +42,11 @@ impl Exports {
         Self { runtime: Handle::current(), state: Arc::default() }
     }
 
+    /// Returns the runtime that exporters run in, for others that the supervisor starts.
+    pub(crate) fn runtime(&self) -> Handle {
+        self.runtime.clone()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

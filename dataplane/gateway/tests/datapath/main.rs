@@ -5,6 +5,7 @@ mod classified;
 mod embedded;
 mod export;
 mod live;
+mod pcp;
 mod process;
 mod translation;
 

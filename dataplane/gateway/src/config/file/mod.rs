@@ -14,6 +14,7 @@ use toml::de::DeTable;
 use crate::config::draft::{self, AlgDraft, Draft, ServiceDraft};
 use crate::config::export::Trust;
 use crate::config::file::reader::{Absences, Reader, Table};
+use crate::config::pcp::PcpDraft;
 use crate::config::{AlgState, Config, HostEcho, parse_alg_name};
 
 /// The largest file that is read.
@@ -124,10 +125,14 @@ fn read_document(root: &Table<'_>, mut reader: Reader<'_>) -> Draft<Span> {
         nat_ports: None,
         host_echo: HostEcho::Answer,
         algs: Vec::new(),
+        pcp: None,
         exports: Vec::new(),
     };
     if let Some(nat) = reader.required_table(root, "nat") {
-        reader.only_keys(&nat, &[&["inside_prefixes", "pool", "ports"], &translation::KEYS[..]].concat());
+        reader.only_keys(
+            &nat,
+            &[&["inside_prefixes", "pool", "ports"], &translation::KEYS[..], &["pcp"]].concat(),
+        );
         draft.nat.inside_prefixes = reader.required_strings(&nat, "inside_prefixes");
         let rules = translation::read(&mut reader, &nat);
         draft.nat.pool = match rules.mode {
@@ -137,6 +142,7 @@ fn read_document(root: &Table<'_>, mut reader: Reader<'_>) -> Draft<Span> {
         draft.nat.translation = Some(rules);
         let at = reader.span_of(&nat, "ports");
         draft.nat_ports = reader.parsed(&nat, "ports").map(|value| Located { value, at });
+        draft.pcp = reader.table(&nat, "pcp").map(|table| read_pcp(&mut reader, &table));
     }
     if let Some(host) = reader.table(root, "host") {
         reader.only_keys(&host, &["answer_echo"]);
@@ -152,6 +158,17 @@ fn read_document(root: &Table<'_>, mut reader: Reader<'_>) -> Draft<Span> {
         draft.exports.extend(export::read(&mut reader, &table));
     }
     draft
+}
+
+fn read_pcp(reader: &mut Reader<'_>, table: &Table<'_>) -> PcpDraft<Span> {
+    reader.only_keys(table, &["nat_pmp", "third_party", "min_lifetime_seconds", "max_lifetime_seconds"]);
+    PcpDraft {
+        at: table.at.clone(),
+        nat_pmp: reader.boolean(table, "nat_pmp"),
+        third_party: reader.boolean(table, "third_party"),
+        min_lifetime: reader.number(table, "min_lifetime_seconds"),
+        max_lifetime: reader.number(table, "max_lifetime_seconds"),
+    }
 }
 
 fn read_alg(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<AlgDraft<Span>> {
