@@ -64,7 +64,7 @@ pub fn compile(appliance: &Appliance, inputs: &Inputs) -> Result<Compiled, Compi
     let config = v1::GatewayConfig {
         nat: Some(nat::compile(settings)),
         algs: alg::compile(policy.as_ref(), inputs)?,
-        exports: Vec::new(),
+        exports: settings.exports.iter().map(nat::export).collect(),
     };
     let (bytes, hash) = hash::encode(&config);
     Ok(Compiled { config, bytes, hash })

@@ -4,12 +4,12 @@ mod export;
 mod translation;
 
 use pinhole_dataplane::alg::AlgProtocol;
+use pinhole_dataplane::config::nat::export::Trust;
+use pinhole_dataplane::config::nat::pcp::PcpDraft;
 use pinhole_dataplane::config::nat::{List, Located, NatDraft};
 use pinhole_proto::v1;
 
 use crate::config::draft::{self, AlgDraft, Draft, ServiceDraft};
-use crate::config::export::Trust;
-use crate::config::pcp::PcpDraft;
 use crate::config::ports::{MAX_RANGES, PortError, PortSet, port_range};
 use crate::config::{AlgState, Config, HostEcho, Problem, ServiceProtocol};
 
@@ -35,17 +35,24 @@ fn summary(problems: &[Problem<String>]) -> String {
 pub fn parse(message: &v1::GatewayConfig) -> Result<Config, MessageError> {
     let mut problems = Vec::new();
     let draft = read(message, &mut problems);
-    draft::check(draft, Trust::Remote, &mut problems).ok_or(MessageError(problems))
+    draft::check(draft, &mut problems).ok_or(MessageError(problems))
 }
 
 fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Draft<String> {
     let mut draft = Draft {
-        nat: NatDraft { inside: None, outside: None, inside_prefixes: None, pool: None, translation: None },
+        nat: NatDraft {
+            inside: None,
+            outside: None,
+            inside_prefixes: None,
+            pool: None,
+            translation: None,
+            pcp: None,
+            exports: Vec::new(),
+            trust: Trust::Remote,
+        },
         nat_ports: None,
         host_echo: HostEcho::Answer,
         algs: Vec::new(),
-        pcp: None,
-        exports: Vec::new(),
     };
     match &message.nat {
         Some(nat) => {
@@ -54,7 +61,7 @@ fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Dra
             draft.nat.inside_prefixes = Some(list("nat.inside_prefixes", &nat.inside_prefixes));
             draft.nat.pool = Some(list("nat.pool", &nat.pool));
             draft.nat.translation = translation::read(nat, problems);
-            draft.pcp = nat.pcp.as_ref().map(read_pcp);
+            draft.nat.pcp = nat.pcp.as_ref().map(read_pcp);
         }
         None => report(problems, "nat", "the NAT settings are missing".to_owned()),
     }
@@ -62,7 +69,7 @@ fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Dra
         draft.algs.extend(read_alg(&format!("algs[{index}]"), alg, problems));
     }
     for (index, export) in message.exports.iter().enumerate() {
-        draft.exports.push(export::read(&format!("exports[{index}]"), export));
+        draft.nat.exports.push(export::read(&format!("exports[{index}]"), export));
     }
     draft
 }

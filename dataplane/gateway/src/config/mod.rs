@@ -1,10 +1,8 @@
 //! What a gateway enforces, parsed and checked once: from a file or from the controller's message.
 
 mod draft;
-pub mod export;
 pub mod file;
 pub mod message;
-pub mod pcp;
 pub mod ports;
 
 use std::str::FromStr;
@@ -12,13 +10,13 @@ use std::str::FromStr;
 use pinhole_dataplane::addr::{AddressRange, Ipv4Prefix};
 use pinhole_dataplane::alg::AlgProtocol;
 use pinhole_dataplane::config::interface::InterfaceName;
+use pinhole_dataplane::config::nat::export::ExportSettings;
+use pinhole_dataplane::config::nat::pcp::PcpSettings;
 use pinhole_dataplane::config::nat::{Allocation, Translation};
 use pinhole_dataplane::config::order::{Deterministic, SubscriberOrder};
 use pinhole_dataplane::config::{self as engine, PortRange};
 use pinhole_dataplane::limits;
 
-use crate::config::export::ExportSettings;
-use crate::config::pcp::PcpSettings;
 use crate::config::ports::PortSet;
 
 pub use draft::Problem;

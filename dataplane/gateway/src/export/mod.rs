@@ -17,8 +17,8 @@ use rand::rngs::StdRng;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use crate::config::export::ExportSettings;
 use crate::export::outlet::{Inner, Outlet};
+use pinhole_dataplane::config::nat::export::ExportSettings;
 
 pub(crate) use outlet::Outlets;
 

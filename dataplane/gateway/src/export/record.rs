@@ -9,8 +9,8 @@ use pinhole_dataplane::nat::PortBlock;
 use pinhole_dataplane::tuple::Protocol;
 
 use crate::config::alg_name;
-use crate::config::export::EventKind;
 use crate::datapath::report::close_name;
+use pinhole_dataplane::config::nat::export::EventKind;
 
 /// One event.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -19,8 +19,8 @@ use tokio::net::UdpSocket;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use crate::config::pcp::PcpSettings;
 use crate::datapath::worker::WorkerHandle;
+use pinhole_dataplane::config::nat::pcp::PcpSettings;
 use server::{Server, Step};
 
 pub(crate) use epoch::Epoch;

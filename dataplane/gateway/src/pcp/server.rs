@@ -9,10 +9,10 @@ use pinhole_dataplane::nat::{Otherwise, Wish};
 use pinhole_dataplane::time::Timestamp;
 use pinhole_dataplane::tuple::Protocol;
 
-use crate::config::pcp::PcpSettings;
 use crate::pcp::pmp;
 use crate::pcp::throttle::Throttle;
 use crate::pcp::wire::{self, Map, Operation, ResultCode, Target, ThirdParty};
+use pinhole_dataplane::config::nat::pcp::PcpSettings;
 
 /// How long a client waits before it asks again for what will not be given soon (RFC 6887, section 7.4).
 const LONG_ERROR_SECONDS: u32 = 1_800;

@@ -8,13 +8,13 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
+use pinhole_dataplane::config::nat::export::Trust;
+use pinhole_dataplane::config::nat::pcp::PcpDraft;
 use pinhole_dataplane::config::nat::{Located, Mode, NatDraft};
 use toml::de::DeTable;
 
 use crate::config::draft::{self, AlgDraft, Draft, ServiceDraft};
-use crate::config::export::Trust;
 use crate::config::file::reader::{Absences, Reader, Table};
-use crate::config::pcp::PcpDraft;
 use crate::config::{AlgState, Config, HostEcho, parse_alg_name};
 
 /// The largest file that is read.
@@ -87,7 +87,7 @@ pub fn parse(text: &str) -> Result<Config, Vec<FileProblem>> {
     let absences = if readable.is_none() { Absences::Report } else { Absences::Ignore };
     let mut problems = Vec::new();
     let draft = read_document(&Table::root(document.get_ref()), Reader::new(&mut problems, absences));
-    let config = draft::check(draft, Trust::Host, &mut problems);
+    let config = draft::check(draft, &mut problems);
     found.extend(
         problems
             .into_iter()
@@ -121,12 +121,19 @@ fn read_document(root: &Table<'_>, mut reader: Reader<'_>) -> Draft<Span> {
     let inside = reader.required_strings(root, "inside");
     let outside = reader.required_strings(root, "outside");
     let mut draft = Draft {
-        nat: NatDraft { inside, outside, inside_prefixes: None, pool: None, translation: None },
+        nat: NatDraft {
+            inside,
+            outside,
+            inside_prefixes: None,
+            pool: None,
+            translation: None,
+            pcp: None,
+            exports: Vec::new(),
+            trust: Trust::Host,
+        },
         nat_ports: None,
         host_echo: HostEcho::Answer,
         algs: Vec::new(),
-        pcp: None,
-        exports: Vec::new(),
     };
     if let Some(nat) = reader.required_table(root, "nat") {
         reader.only_keys(
@@ -142,7 +149,7 @@ fn read_document(root: &Table<'_>, mut reader: Reader<'_>) -> Draft<Span> {
         draft.nat.translation = Some(rules);
         let at = reader.span_of(&nat, "ports");
         draft.nat_ports = reader.parsed(&nat, "ports").map(|value| Located { value, at });
-        draft.pcp = reader.table(&nat, "pcp").map(|table| read_pcp(&mut reader, &table));
+        draft.nat.pcp = reader.table(&nat, "pcp").map(|table| read_pcp(&mut reader, &table));
     }
     if let Some(host) = reader.table(root, "host") {
         reader.only_keys(&host, &["answer_echo"]);
@@ -155,7 +162,7 @@ fn read_document(root: &Table<'_>, mut reader: Reader<'_>) -> Draft<Span> {
         draft.algs.extend(read_alg(&mut reader, &alg));
     }
     for table in reader.tables(root, "export") {
-        draft.exports.extend(export::read(&mut reader, &table));
+        draft.nat.exports.extend(export::read(&mut reader, &table));
     }
     draft
 }

@@ -10,7 +10,6 @@ use pinhole_dataplane::engine::{BATCH, Engine, Interest, LeaseEnd, Packet, Verdi
 use pinhole_dataplane::limits::Limits;
 use pinhole_dataplane::time::Timestamp;
 
-use crate::config::export::{EventKind, EventKinds};
 use crate::datapath::QUEUES;
 use crate::datapath::delivery::{Delivery, HostDelivery};
 use crate::datapath::local::SocketTable;
@@ -25,6 +24,7 @@ use crate::events::EventSender;
 use crate::export::Outlets;
 use crate::export::record::{Record, What, wall_ms};
 use crate::live::Life;
+use pinhole_dataplane::config::nat::export::{EventKind, EventKinds};
 
 /// Bytes that are taken from one queue before the others have their turn, and a packet more: large ones are written
 /// while they are near.

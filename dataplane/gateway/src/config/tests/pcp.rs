@@ -1,6 +1,7 @@
 use pinhole_proto::v1;
 
-use super::*;
+use pinhole_dataplane::config::nat::pcp::*;
+
 use crate::config::{file, message};
 
 fn read(nat: &str) -> Result<Option<PcpSettings>, Vec<String>> {
