@@ -58,6 +58,22 @@ impl Wish {
 }
 
 impl Nat {
+    /// Returns the outside address that a host's sessions leave from, or would if it had any.
+    pub fn outside_address_of(&self, host: Ipv4Addr) -> Option<Ipv4Addr> {
+        let rules = self.rules.as_deref().filter(|rules| rules.is_inside(host))?;
+        // Any port will do: what a forward leads to leaves from the same address.
+        match rules.rule(&flow(Protocol::Udp, (host, 0), ANYBODY)) {
+            Rule::Untranslated => Some(host),
+            Rule::Fixed(address, _) => Some(address),
+            Rule::Pooled => match rules.deterministic() {
+                Some(relation) => relation.outside_of(host).map(|(address, _)| address),
+                None => self.paired_with(host).or_else(|| self.home_of(host)),
+            },
+            // Not of what has ports.
+            Rule::Shared | Rule::Refused(_) => None,
+        }
+    }
+
     /// Returns the mapping of an inside endpoint towards everybody, made now if there is none, held once more.
     ///
     /// # Errors

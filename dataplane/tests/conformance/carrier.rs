@@ -33,10 +33,9 @@ pub(crate) const RFC6888: Document = Document {
         must("REQ-9", "subscribers control their mappings by a protocol: PCP"),
         should("REQ-10", "it is manageable").also(&["pieces_add_up"]),
         must("REQ-11", "without a mapping the packet is dropped, its sender and the management are told, and no mapping \
-             ends").part("neither an ICMP host unreachable nor an event is sent; the drop is counted"),
-        should("REQ-12", "destinations are not recorded unless asked for").gap(
-            "no event names a destination but those of ALGs; no test shows that",
-        ),
+             ends").also(&["a_limit_is_told_once_a_minute_and_subscriber"]).part("no ICMP host unreachable is sent"),
+        should("REQ-12", "destinations are not recorded unless asked for")
+            .also(&["nobody_is_told_of_sessions_who_has_not_asked"]),
         should("REQ-13", "every port is usable"),
         should("REQ-14", "few records"),
         should("REQ-15", "ports are hard to guess"),
