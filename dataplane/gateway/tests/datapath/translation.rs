@@ -125,13 +125,24 @@ fn rfc4787_req_13_who_must_not_be_cut_is_told_how_long_a_packet_may_be() {
 }
 
 #[test]
-fn rfc4787_req_13a_who_may_be_cut_is() {
+fn rfc4787_req_13a_a_datagram_that_may_be_cut_is_cut_for_a_smaller_link() {
     let (net, directory) = (Net::new().unwrap(), Scratch::new().unwrap());
     net.gateway.command("ip link set out0 mtu 1300").unwrap();
+    // The client leaves it to others to cut what it sends.
     net.client.set_sysctl("ipv4/ip_no_pmtu_disc", "1").unwrap();
     let daemon = start(&net, directory.path(), "");
     let (client, server) = (net.client.udp("10.0.0.2:0").unwrap(), net.server.udp("203.0.113.2:0").unwrap());
-    pass_on(&client, &server, server.local_addr().unwrap(), 1_400).unwrap();
+    let pieces = || -> u64 {
+        let counters = net.gateway.run(|| std::fs::read_to_string("/proc/thread-self/net/snmp")).unwrap();
+        let mut lines = counters.lines().filter(|line| line.starts_with("Ip:"));
+        let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
+        let at = names.split(' ').position(|name| name == "FragCreates").unwrap();
+        values.split(' ').nth(at).unwrap().parse().unwrap()
+    };
+    let before = pieces();
+    let outside = pass_on(&client, &server, server.local_addr().unwrap(), 1_400).unwrap();
+    assert_eq!(outside.ip().to_string(), "203.0.113.1");
+    assert_eq!(pieces() - before, 2);
     assert!(daemon.end(Signal::SIGTERM).unwrap().success());
 }
 
