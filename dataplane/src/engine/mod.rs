@@ -227,6 +227,7 @@ impl Engine {
             budget -= 1;
         }
         self.refuse_waiting(now, &mut budget);
+        self.expire_gatherings(now, &mut budget);
         self.handle_control_timeouts(now, &mut budget);
         self.expire_fragments(now, &mut budget);
         if now < self.next_sweep {
@@ -250,7 +251,7 @@ impl Engine {
             self.controls.next_deadline(),
             self.nat.next_deadline(),
             self.fragments.next_deadline(),
-            self.ipv6.as_ref().and_then(|state| state.refusals.next_deadline()),
+            self.ipv6.as_ref().and_then(|state| state.next_deadline()),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -292,7 +293,7 @@ impl Engine {
 
     /// Returns the number of datagrams of which not every fragment has come.
     pub fn fragmented_count(&self) -> usize {
-        self.fragments.len()
+        self.fragments.len() + self.ipv6.as_ref().map_or(0, |state| state.fragmented_count())
     }
 
     /// Returns the number of inside hosts that have mappings or blocks of ports, and of /64s that have sessions.

@@ -14,13 +14,16 @@ use crate::engine::{DropReason, Engine, Packet, Verdict};
 use crate::firewall::{self, Reach, Sites};
 use crate::limits::Limits;
 use crate::parse::TcpInfo;
-use crate::parse::ipv6::{Ipv6Body, Ipv6Quoted, Parsed, parse};
+use crate::parse::ipv6::{Ipv6Body, Ipv6Quoted, Parsed, is_fragment, parse};
+use crate::time::Timestamp;
 use crate::tuple::Direction;
-use crate::wire::tcp;
+use crate::wire::{self, tcp};
 
 mod admit;
+mod fragments;
 mod refusal;
 
+use fragments::Gatherings;
 use refusal::Refusals;
 
 /// What the engine remembers beside sessions; nothing before a configuration has IPv6.
@@ -28,7 +31,9 @@ use refusal::Refusals;
 pub(super) struct Ipv6State {
     sites: Sites,
     reach: Reach,
-    pub(super) refusals: Refusals,
+    refusals: Refusals,
+    fragments_from_inside: Gatherings,
+    fragments_from_outside: Gatherings,
 }
 
 /// What the stages of the pipeline share about one packet.
@@ -66,6 +71,12 @@ impl Engine {
         arrival: &Arrival<'_>,
     ) -> Result<Verdict, DropReason> {
         let rules = arrival.snapshot.ipv6().ok_or(DropReason::Ipv6Off)?;
+        if is_fragment(packet.bytes()) {
+            if firewall::ipv6::stays(rules, arrival.realm, wire::ipv6::destination(packet.bytes())) {
+                return Ok(Verdict::DeliverIfListening);
+            }
+            return self.fragment_ipv6(packet, arrival);
+        }
         let parsed = parse(packet.bytes())?;
         // Link padding is no part of the packet.
         let shrunk = packet.set_length(parsed.span.end());
@@ -259,7 +270,31 @@ impl Ipv6State {
             sites: Sites::new(limits.subscribers, hasher),
             reach: Reach::new(crate::config::ipv6::Ipv6Filtering::AddressAndPort, limits.sessions, hasher),
             refusals: Refusals::default(),
+            fragments_from_inside: Gatherings::new(limits, hasher),
+            fragments_from_outside: Gatherings::new(limits, hasher),
         }
+    }
+
+    const fn gatherings(&mut self, from: Realm) -> &mut Gatherings {
+        match from {
+            Realm::Inside => &mut self.fragments_from_inside,
+            Realm::Outside => &mut self.fragments_from_outside,
+        }
+    }
+
+    /// Returns when something of it is to be done next.
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        let deadlines = [
+            self.refusals.next_deadline(),
+            self.fragments_from_inside.next_deadline(),
+            self.fragments_from_outside.next_deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Returns the number of datagrams of which not every fragment has come.
+    pub(super) fn fragmented_count(&self) -> usize {
+        self.fragments_from_inside.len() + self.fragments_from_outside.len()
     }
 
     /// Returns how many subscribers have sessions.
