@@ -23,7 +23,13 @@ pub const ICMP_ERRORS_PER_SECOND: u32 = 100;
 /// Lowest port that a subscriber's announced session may use (RFC 2577, section 3).
 pub const FIRST_UNPRIVILEGED_PORT: u16 = 1_024;
 /// Most entries one timer call expires, so that no packet waits long for it.
-pub const EXPIRIES_PER_CALL: usize = 256;
+pub const EXPIRIES_PER_CALL: usize = 64;
+/// Most sessions and pinholes that one timer call holds against a new configuration.
+pub const JUDGED_PER_CALL: usize = 128;
+/// Most places for 64 sessions each that one timer call looks through for them.
+pub const PLACES_PER_CALL: usize = 4_096;
+/// Most buckets of an index that is made while packets flow that are made at a time.
+pub const BUCKETS_PER_CALL: usize = 1_024;
 /// A session that nobody answers is active, and passed over when one has to go, if its last packet came within this time.
 pub const ACTIVE: Duration = Duration::from_secs(1);
 /// Most active sessions that are passed over each time.

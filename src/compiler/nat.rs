@@ -27,6 +27,7 @@ pub(super) fn compile(settings: &NatSettings) -> v1::Nat {
         forwards: translation.forwards.iter().map(forward).collect(),
         exempt_destinations: translation.exempt.iter().map(exemption).collect(),
         other_protocols: other_protocols(translation.other_protocols).into(),
+        tcp_mss: translation.tcp_mss.map_or(0, |mss| mss.bytes().into()),
     }
 }
 

@@ -239,7 +239,7 @@ fn a_gateway_takes_every_kind_of_translation() {
     let exempt = json!({"prefix": "192.0.2.0/24", "port": "53"});
     for more in [
         json!({"mapping": "address_dependent", "filtering": "endpoint_independent", "forwards": [forward],
-               "other_protocols": "translate", "exempt_destinations": [exempt], "deterministic": {"ports_per_subscriber": 250}}),
+               "other_protocols": "translate", "tcp_mss": 1452, "exempt_destinations": [exempt], "deterministic": {"ports_per_subscriber": 250}}),
         json!({"mode": "one_to_one", "pool": ["203.0.113.0/24"]}),
         json!({"mode": "none", "pool": []}),
     ] {
@@ -287,7 +287,7 @@ fn what_is_said_about_ports_changes_the_configuration_and_nothing_else_does() {
     let bytes = compile(&bare(&json!({})), &Inputs::default()).unwrap().bytes;
     let nothing = json!({
         "mode": "port_translation", "mapping": "endpoint_independent", "filtering": "address_and_port_dependent",
-        "other_protocols": "refuse",
+        "other_protocols": "refuse", "tcp_mss": null,
         "port_block": null, "deterministic": null, "forwards": [], "exempt_destinations": [],
         "limits": {"ports_per_subscriber": null},
     });

@@ -93,7 +93,7 @@ async fn many_interfaces_and_addresses() {
 async fn translation_with_all_its_rules() {
     let nat = json!({
         "inside": ["in0"], "outside": ["out0"], "inside_prefixes": ["10.0.0.0/24"], "pool": ["203.0.113.0/28"],
-        "mapping": "address_dependent", "filtering": "address_dependent", "other_protocols": "translate",
+        "mapping": "address_dependent", "filtering": "address_dependent", "other_protocols": "translate", "tcp_mss": 1452,
         "port_block": {"size": 256},
         "forwards": [
             {"protocol": "tcp_udp", "outside_address": "203.0.113.1", "outside_port": "8000-8009",

@@ -156,6 +156,7 @@ fn document() -> impl proptest::strategy::Strategy<Value = Value> {
         "pool",
         "mode",
         "other_protocols",
+        "tcp_mss",
         "port_block",
         "deterministic",
         "forwards",

@@ -27,6 +27,7 @@ use crate::traffic::{
 };
 
 mod bare;
+mod pauses;
 mod traffic;
 
 const SESSIONS: [u32; 4] = [1_000, 100_000, 1_000_000, 10_000_000];
@@ -43,12 +44,11 @@ fn resident() -> f64 {
     pages.expect("the second number") * 4_096.0
 }
 
-/// An engine with room for so many sessions, and none yet.
-fn empty(sessions: u32, now: Timestamp) -> Engine {
+fn configuration() -> Config {
     let ports = PortRange::new(1_024, 65_535).expect("a range");
     let pool =
         |index: u32| PoolAddress { address: Ipv4Addr::from_bits(0xcb00_7100 + index), ports, host: false };
-    let config = Config {
+    Config {
         inside_prefixes: vec!["10.0.0.0/8".parse().expect("a prefix")],
         pool: (0..POOL_ADDRESSES).map(pool).collect(),
         nat: Translation::default(),
@@ -58,11 +58,15 @@ fn empty(sessions: u32, now: Timestamp) -> Engine {
         timeouts: Timeouts::default(),
         decrement_ttl: true,
         mtu: 1_500,
-    };
+    }
+}
+
+/// An engine with room for so many sessions, and none yet.
+fn empty(sessions: u32, now: Timestamp) -> Engine {
     let subscribers = sessions / SESSIONS_PER_HOST + 1;
     let limits = Limits { sessions, subscribers, ..Limits::default() };
     let mut engine = Engine::new(limits, &[7; 32], now);
-    engine.apply(Arc::new(Snapshot::new(config).expect("a valid configuration")), now);
+    engine.apply(Arc::new(Snapshot::new(configuration()).expect("a valid configuration")), now);
     engine
 }
 
@@ -135,13 +139,24 @@ fn engine_turn(engine: &mut Engine, ring: &[[u8; LENGTH]], now: Timestamp) -> f6
     })
 }
 
-/// The numbers of sessions that are asked for on the command line, or all.
+/// The numbers of sessions that are asked for on the command line, or all. `packets` asks for nothing but this table,
+/// and `pauses` for nothing but the other one.
 fn asked() -> Vec<u32> {
     let asked: Vec<u32> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
     if asked.is_empty() { SESSIONS.to_vec() } else { asked }
 }
 
 fn main() {
+    let asked_for = |what| std::env::args().any(|word| word == what);
+    if !asked_for("pauses") {
+        packets();
+    }
+    if !asked_for("packets") {
+        pauses::print();
+    }
+}
+
+fn packets() {
     println!("ns per packet of an established session, taken out of a ring; fastest of {TURNS} turns");
     println!(
         "opening: ns per new session with a mapping of its own, one packet at a time; memory: all tables, bytes"

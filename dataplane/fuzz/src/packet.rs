@@ -129,15 +129,18 @@ fn transport_sum(packet: &[u8]) -> u16 {
     if packet[9] == ICMP { checksum(&[transport]) } else { checksum(&[&pseudo, transport]) }
 }
 
+pub(crate) fn is_fragment(packet: &[u8]) -> bool {
+    word(packet, 6) & 0x3fff != 0
+}
+
 /// Whether the transport's checksum is right, or none.
 pub(crate) fn transport_is_right(packet: &[u8]) -> bool {
     let header = header_length(packet);
     if header < 20 || packet.len() < header {
         return false;
     }
-    let fragment = word(packet, 6) & 0x3fff != 0;
     match packet[9] {
-        _ if fragment => true,
+        _ if is_fragment(packet) => true,
         UDP if word(packet, header + 6) == 0 => true,
         // Its checksum may cover less than its IP packet, and is not looked at by whoever passes it on.
         UDP if usize::from(word(packet, header + 4)) != packet.len() - header => true,

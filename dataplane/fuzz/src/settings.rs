@@ -55,6 +55,8 @@ pub(crate) fn good(input: &mut Input<'_>) -> Config {
             forwards: vec![],
             exempt: vec![],
             other_protocols: input.pick(&OtherProtocols::ALL),
+            // Not of the input, which would mean something else then.
+            tcp_mss: None,
             limits: limits(input),
         },
         ipv6: None,

@@ -48,6 +48,8 @@ impl Bucket {
 #[derive(Debug)]
 pub struct Index {
     buckets: Vec<Bucket>,
+    /// How many buckets there will be; no entry is there before.
+    planned: usize,
     capacity: usize,
     length: usize,
     /// The bits of a place that hold the value plus one; those above are of the hash.
@@ -57,12 +59,37 @@ pub struct Index {
 impl Index {
     /// Makes an index for at most `entries` entries with values below `values`.
     pub fn new(entries: usize, values: u32) -> Self {
+        let mut index = Self::planned(entries, values);
+        while !index.grow(usize::MAX) {}
+        index
+    }
+
+    /// Makes an index that takes entries once [`Self::grow`] has made it whole.
+    pub fn planned(entries: usize, values: u32) -> Self {
         let buckets = entries.saturating_mul(LOAD_BASE).div_ceil(LOAD * PLACES).max(1);
         // Two, so that a search that goes on always comes to another bucket.
         let buckets = buckets.max(2);
         let value_bits = u32::BITS - values.leading_zeros();
         let value_mask = u32::MAX.checked_shr(u32::BITS - value_bits).unwrap_or(0);
-        Self { buckets: vec![Bucket::EMPTY; buckets], capacity: entries, length: 0, value_mask }
+        Self {
+            buckets: Vec::with_capacity(buckets),
+            planned: buckets,
+            capacity: entries,
+            length: 0,
+            value_mask,
+        }
+    }
+
+    /// Makes at most so many buckets more; whether there are all.
+    pub fn grow(&mut self, most: usize) -> bool {
+        let more = self.planned.saturating_sub(self.buckets.len()).min(most);
+        self.buckets.resize(self.buckets.len() + more, Bucket::EMPTY);
+        self.is_whole()
+    }
+
+    /// Whether there are all buckets.
+    pub fn is_whole(&self) -> bool {
+        self.buckets.len() == self.planned
     }
 
     /// Returns the number of entries.

@@ -311,7 +311,8 @@ impl Guess {
     /// Nowhere: no table has so many places.
     pub const NONE: Self = Self(u32::MAX);
 
-    const fn slot(self) -> u32 {
+    /// Returns the session's place.
+    pub(crate) const fn slot(self) -> u32 {
         self.0 >> 1
     }
 

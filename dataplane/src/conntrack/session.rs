@@ -342,9 +342,9 @@ impl Session {
             (Phase::Tcp(TcpState::Established), _) => idle.tcp_established,
             (Phase::Tcp(_), _) => idle.tcp_transitory,
             (_, Protocol::IcmpEcho) => idle.icmp,
-            (Phase::Replied, Protocol::Gre | Protocol::Other) => idle.other,
-            (Phase::Replied, _) => idle.udp,
             (Phase::Free | Phase::Unreplied, _) => idle.udp_one_way,
+            (Phase::Replied, Protocol::Gre | Protocol::Other) => idle.other,
+            (Phase::Replied, Protocol::Udp | Protocol::UdpLite | Protocol::Tcp) => idle.udp,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 mod fragment;
+mod mss;
 mod other;
 
 use crate::alg::control::CraftedSegment;
@@ -15,6 +16,7 @@ use crate::wire::{self, ipv4, set_u8, set_u16, set_u32, set_word, tcp, u16_at};
 pub mod ipv6;
 
 pub use fragment::{readdress, set_identification};
+pub use mss::clamp_mss;
 
 /// Gives a packet with the transport header at `at` the addresses and ports of `new` and, if
 /// `hop` says so, counts a hop; payload and options stay.

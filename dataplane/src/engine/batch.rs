@@ -87,6 +87,9 @@ impl Engine {
     /// everything else, as it was.
     #[inline(always)]
     fn pass(&mut self, packet: &mut Packet<'_>, plain: &Plain, guess: Guess, arrival: &Arrival<'_>) -> bool {
+        if self.sweep.is_unjudged(guess.slot()) {
+            return false;
+        }
         let hop = arrival.snapshot.config().decrement_ttl;
         let Some(session) = self.table.at_guess(&plain.key, guess) else { return false };
         let direction = guess.direction();

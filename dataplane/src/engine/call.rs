@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use crate::addr::Realm;
+use crate::config::Snapshot;
 use crate::conntrack::expectation::Pinhole;
 use crate::conntrack::{Session, SessionId, State};
 use crate::emit;
@@ -43,7 +44,7 @@ impl Engine {
         packet: &mut Packet<'_>,
     ) -> Result<Verdict, DropReason> {
         let key = &context.parsed.key;
-        let (id, direction) = match self.table.find(key) {
+        let (id, direction) = match self.find_allowed(context.snapshot, key) {
             Some(found) => found,
             None => (self.open_call(context)?, Direction::Original),
         };
@@ -73,6 +74,9 @@ impl Engine {
             firewall::check_addresses(context.snapshot, context.realm, source, destination)?;
         }
         let (pinhole, peers_call) = self.expected_call(context, &original).ok_or(DropReason::NotExpected)?;
+        if !self.is_pinhole_allowed(context.snapshot, &pinhole) {
+            return Err(DropReason::NotExpected);
+        }
         let [inside, outside, peer] = [pinhole.inside, pinhole.outside, pinhole.peer];
         let (IpAddr::V4(inside), IpAddr::V4(own), IpAddr::V4(peer)) =
             (inside.address, outside.address, peer.address)
@@ -134,15 +138,20 @@ impl Engine {
     }
 
     /// Finds the session that sent what an ICMP error quotes, and the error's direction in it.
-    pub(super) fn find_quoted(&self, quoted: Quoted) -> (Quoted, Option<(SessionId, Direction)>) {
+    pub(super) fn find_quoted(
+        &mut self,
+        snapshot: &Snapshot,
+        quoted: Quoted,
+    ) -> (Quoted, Option<(SessionId, Direction)>) {
+        let mut quoted = quoted;
         if quoted.tuple.protocol == Protocol::Gre {
-            if let Some(found) = self.calls.get(&quoted.tuple) {
-                return (quoted, Some(*found));
+            if let Some(found) = self.calls.get(&quoted.tuple).copied() {
+                let allowed = self.is_allowed(snapshot, found.0);
+                return (quoted, allowed.then_some(found));
             }
-            let unread = quoted.as_unread();
-            return (unread, self.table.find(&unread.tuple.reversed().into()));
+            quoted = quoted.as_unread();
         }
-        (quoted, self.table.find(&quoted.tuple.reversed().into()))
+        (quoted, self.find_allowed(snapshot, &quoted.tuple.reversed().into()))
     }
 }
 

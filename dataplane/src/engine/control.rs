@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::alg::control::{ControlStream, CraftedSegment, Segment, SegmentVerdict, TcpTimestamps};
-use crate::alg::{AlgProtocol, CloseReason, End, Ends, Transport};
+use crate::alg::{AlgProtocol, CloseReason, End, Ends};
 use crate::config::Snapshot;
 use crate::conntrack::tcp::TcpState;
 use crate::conntrack::{Family, Session, SessionId, Table};
@@ -86,6 +86,11 @@ impl Controls {
     /// Returns the ALG that follows a session by this slot.
     pub(super) fn protocol(&self, slot: u32) -> Option<AlgProtocol> {
         self.at(slot).map(|control| control.protocol)
+    }
+
+    /// Returns the ports that decide about the ALG of a session by this slot.
+    pub(super) fn ports(&self, slot: u32) -> Option<(u16, u16)> {
+        self.at(slot).map(|control| control.ports)
     }
 
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
@@ -321,34 +326,26 @@ impl Engine {
                 break;
             }
             *budget -= 1;
+            let Some(id) = self.controls.at(slot).map(|control| control.session) else { continue };
+            if self.sweep.is_unjudged(id.slot) && !self.judge(&snapshot, id) {
+                continue;
+            }
             self.with_stream(&snapshot, slot, now, |stream, decider, now| {
                 stream.handle_timeout(decider, now)
             });
-            let Some(id) = self.controls.at(slot).map(|control| control.session) else { continue };
             self.send_crafted(id, slot);
             self.forget_inert(id, slot);
         }
         self.snapshot = Some(snapshot);
     }
 
-    /// Stops the streams whose ALG is off under a new configuration; their unused pinholes close.
-    pub(super) fn disable_controls(&mut self, snapshot: &Snapshot, now: Timestamp) {
-        let off: Vec<(u32, SessionId)> = (0_u32..)
-            .zip(&self.controls.slots)
-            .filter_map(|(slot, control)| Some((slot, control.as_ref()?)))
-            .filter(|(_, control)| {
-                let (source_port, destination_port) = control.ports;
-                let listening = snapshot.alg_for(Transport::Tcp, source_port, destination_port);
-                listening != Some(control.protocol)
-            })
-            .map(|(slot, control)| (slot, control.session))
-            .collect();
-        for (slot, id) in off {
-            self.with_stream(snapshot, slot, now, |stream, decider, _| stream.disable(decider));
-            self.send_crafted(id, slot);
-            self.forget_inert(id, slot);
-            self.close_pinholes_of(id, CloseReason::Policy);
-        }
+    /// Stops a stream; the unused pinholes of its session close.
+    pub(super) fn disable_control(&mut self, snapshot: &Snapshot, id: SessionId, slot: u32) {
+        let now = self.nat.time();
+        self.with_stream(snapshot, slot, now, |stream, decider, _| stream.disable(decider));
+        self.send_crafted(id, slot);
+        self.forget_inert(id, slot);
+        self.close_pinholes_of(id, CloseReason::Policy);
     }
 }
 

@@ -63,7 +63,7 @@ impl Engine {
         match state {
             State::Waiting => self.hold_fragment(slot, packet),
             State::Passing(leaving) => {
-                if self.table.session(leaving.session).is_none() {
+                if !self.is_allowed(arrival.snapshot, leaving.session) {
                     return Err(self.refuse_datagram(slot, DropReason::NoSession));
                 }
                 emit::readdress(packet.bytes_mut(), &leaving, arrival.counts_hop());

@@ -15,6 +15,7 @@ use crate::engine::event::Events;
 use crate::engine::ipv6::Ipv6State;
 use crate::engine::lease::Leases;
 use crate::engine::limit::Notices;
+use crate::engine::sweep::Sweep;
 use crate::fragment::Fragments;
 use crate::limits::{EXPIRIES_PER_CALL, Limits};
 use crate::nat::{Capacity, Mapping, Nat, Notice};
@@ -42,6 +43,7 @@ mod process;
 mod record;
 mod rewrite;
 mod stats;
+mod sweep;
 
 pub use batch::BATCH;
 pub use drop_reason::DropReason;
@@ -88,6 +90,7 @@ pub struct Engine {
     fragments: Fragments,
     /// PPTP's calls by their packets as they leave.
     calls: BTreeMap<Tuple, (SessionId, Direction)>,
+    sweep: Sweep,
     rng: Rng,
     events: Events,
     interest: Interest,
@@ -131,6 +134,7 @@ impl Engine {
             announcements: BTreeMap::new(),
             calls: BTreeMap::new(),
             fragments: Fragments::new(limits.fragmented_datagrams, hasher, &mut rng),
+            sweep: Sweep::new(limits.sessions),
             rng,
             events: Events::new(limits.events),
             interest: Interest::default(),
@@ -141,34 +145,15 @@ impl Engine {
         }
     }
 
-    /// Changes the configuration, whole. Sessions that it still allows go on untouched, others end with an event;
-    /// control sessions whose ALG is off now are no longer read, and their unused pinholes close.
+    /// Changes the configuration, whole, from the next packet on. Sessions that it still allows go on untouched, others end
+    /// with an event: at their next packet, which does not pass, or before, in [`Self::handle_timeout`]. Control sessions
+    /// whose ALG is off now are no longer read, and their unused pinholes close. Takes no time by the number of sessions.
     pub fn apply(&mut self, snapshot: Arc<Snapshot>, now: Timestamp) {
         self.nat.set_time(now);
-        let gone: Vec<SessionId> = self
-            .table
-            .iter()
-            .filter(|(id, session)| !self.allows(&snapshot, *id, session))
-            .map(|(id, _)| id)
-            .collect();
-        for id in gone {
-            self.end_session(id, CloseReason::Policy);
-        }
-        let disallowed = |pinhole: &&Pinhole| !self.allows_pinhole(&snapshot, pinhole);
-        let closed: Vec<_> = self.expectations.iter().filter(disallowed).map(|pinhole| pinhole.id).collect();
-        for id in closed {
-            self.close_pinhole(id, CloseReason::Policy);
-        }
-        self.end_disallowed_leases(&snapshot);
         self.nat.configure(&snapshot);
-        for (_, session) in self.table.iter().filter(|(_, session)| session.originator() == Realm::Inside) {
-            if session.family() == Family::V4 {
-                self.nat.recount_sent(session.mapping(), remote_of(session).0);
-            }
-        }
         self.configure_ipv6(&snapshot);
-        self.snapshot = Some(Arc::clone(&snapshot));
-        self.disable_controls(&snapshot, now);
+        self.snapshot = Some(snapshot);
+        self.start_sweep(now);
         self.tell();
     }
 
@@ -209,6 +194,7 @@ impl Engine {
     /// has passed, call again between packets.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.nat.set_time(now);
+        self.continue_sweep();
         self.expire(now);
         self.tell();
     }
@@ -245,6 +231,7 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let sweep = (!self.table.is_empty()).then_some(self.next_sweep);
         let deadlines = [
+            self.sweep.since(),
             sweep,
             self.expectations.next_deadline(),
             self.leases.next_deadline(),
@@ -323,10 +310,11 @@ impl Engine {
         let told = self.told_at_end(id, reason);
         let Some(session) = self.table.remove(id) else { return };
         match ipv6 {
-            Some(key) => self.uncount_ipv6(&key, session.originator()),
+            Some(key) => self.leave_ipv6(id, &key, session.originator()),
             None => {
                 self.forget_call(&session);
-                self.nat.uncount_session(session.mapping(), session.originator(), remote_of(&session).0);
+                self.leave_sweep(id, &session);
+                self.nat.uncount_session(session.mapping());
                 self.nat.release(session.mapping());
             }
         }

@@ -76,11 +76,12 @@ impl Engine {
     fn leads_inside(&self, snapshot: &Snapshot, tuple: &Tuple) -> bool {
         // The host itself answers pings of its addresses, whatever their identifiers are.
         let for_host = tuple.protocol == Protocol::IcmpEcho && snapshot.is_host(tuple.destination);
-        let outside = (tuple.destination, tuple.destination_port);
+        let (source, outside) =
+            ((tuple.source, tuple.source_port), (tuple.destination, tuple.destination_port));
         !for_host
             && snapshot.pool_address(tuple.destination).is_some()
             && (snapshot.forward_to(tuple.protocol, outside).is_some()
-                || self.nat.lookup_outside(tuple.protocol, outside).is_some())
+                || self.nat.serving(tuple.protocol, outside, source).is_some())
     }
 
     fn open_from_outside(
@@ -94,7 +95,7 @@ impl Engine {
             firewall::check_addresses(context.snapshot, context.realm, tuple.source, tuple.destination)?;
         }
         if let Some(state) = first_state(opening) {
-            if let Some(pinhole) = self.expectations.lookup(&Flow::from(*tuple)).copied() {
+            if let Some(pinhole) = self.find_pinhole(context.snapshot, &Flow::from(*tuple)) {
                 // The session holds the mapping on its own, so that a failure leaves the pinhole as it was.
                 self.nat.hold(pinhole.mapping);
                 let id = self.open_inwards(context, tuple, state, pinhole.mapping, Some(pinhole.master))?;
@@ -128,15 +129,15 @@ impl Engine {
         if let Some(inside) = snapshot.forward_to(tuple.protocol, outside) {
             return self.nat.obtain_fixed(tuple.protocol, inside, outside).map(Some).map_err(refusal);
         }
-        // An identifier, or no port at all, means a host only where it has an address of its own.
-        if matches!(tuple.protocol, Protocol::IcmpEcho | Protocol::Gre | Protocol::Other)
+        // An identifier means a host only where it has an address of its own.
+        if tuple.protocol == Protocol::IcmpEcho
             && snapshot.translation().allocation.mode() == Mode::PortTranslation
         {
             return Ok(None);
         }
-        let known = self.nat.lookup_outside(tuple.protocol, outside);
         // Towards whom nothing is translated, nobody is answered through a mapping that translates.
         let sender = (tuple.source, tuple.source_port);
+        let known = self.nat.lookup_outside(tuple.protocol, outside);
         let admitted = known.filter(|id| {
             (self.nat.admits(*id, sender.0) || self.is_leased_to(*id, tuple))
                 && self.nat.allows(snapshot, *id, sender)

@@ -79,7 +79,7 @@ impl Engine {
     ) -> Result<Verdict, DropReason> {
         let shift = info.has(tcp::SYN).then(|| window_shift(packet, &context.parsed.span)).flatten();
         let opens = info.has(tcp::SYN) && !info.has(tcp::ACK_FLAG);
-        let mut found = self.table.find(&context.parsed.key);
+        let mut found = self.find_allowed(context.snapshot, &context.parsed.key);
         let mut held = MappingId::NONE;
         if let Some((id, direction)) = found
             && opens
@@ -102,6 +102,11 @@ impl Engine {
             }
         };
         let session = checked(&mut self.table, context, id, direction)?;
+        if info.has(tcp::SYN)
+            && let Some(most) = context.snapshot.translation().tcp_mss
+        {
+            emit::clamp_mss(packet, context.parsed.transport_at(), most);
+        }
         if let Some(slot) = session.control() {
             let segment = Segmented { arrival: context.arrival, span: context.parsed.span, info };
             return self.control_packet(&segment, packet, id, direction, slot);
@@ -171,7 +176,7 @@ impl Engine {
         packet: &mut Packet<'_>,
     ) -> Result<Verdict, DropReason> {
         let answers = context.parsed.body == Body::EchoReply;
-        let (id, direction) = match self.table.find(&context.parsed.key) {
+        let (id, direction) = match self.find_allowed(context.snapshot, &context.parsed.key) {
             Some(found) => found,
             None => {
                 let opening = if answers { Opening::Never } else { Opening::Query };
@@ -223,11 +228,17 @@ impl Engine {
         }
         let idle = context.snapshot.idle();
         let mut inserted = self.table.insert(&new, context.tick, idle);
-        if inserted == Err(InsertError::Full) && self.make_room(context.tick, idle) {
+        let made_way = match inserted {
+            Ok(_) => false,
+            Err(InsertError::Full) => self.make_room(context.tick, idle),
+            Err(InsertError::Taken) => self.judge_rivals(context.snapshot, [new.original, new.reply]),
+        };
+        if made_way {
             inserted = self.table.insert(&new, context.tick, idle);
         }
         match inserted {
             Ok(id) => {
+                self.enter_sweep(id);
                 self.wait_for_answer(id, new.original.protocol, owner);
                 let remote = match new.originator {
                     Realm::Inside => original.destination,
@@ -256,7 +267,7 @@ impl Engine {
         packet: &mut Packet<'_>,
         quoted: &Quoted,
     ) -> Result<Verdict, DropReason> {
-        let (quoted, found) = self.find_quoted(*quoted);
+        let (quoted, found) = self.find_quoted(context.snapshot, *quoted);
         let Some((id, direction)) = found else {
             if context.snapshot.is_host(context.parsed.tuple().destination) {
                 return Ok(Verdict::DeliverIfListening);
@@ -348,12 +359,17 @@ pub(super) fn note_tcp(
 pub(super) fn count(session: &mut Session, arrival: &Arrival<'_>, direction: Direction) {
     let first_answer = session.count(direction) == 1 && direction == Direction::Reply;
     let from_inside = arrival.realm == Realm::Inside;
-    let answers_count = match session.protocol() {
+    if from_inside || first_answer || answers_count(session.protocol()) {
+        session.refresh(arrival.tick, arrival.snapshot.idle());
+    }
+}
+
+/// Whether packets from outside keep a session alive.
+#[inline(always)]
+const fn answers_count(protocol: Protocol) -> bool {
+    match protocol {
         Protocol::Tcp | Protocol::IcmpEcho => true,
         Protocol::Udp | Protocol::UdpLite | Protocol::Gre | Protocol::Other => false,
-    };
-    if from_inside || answers_count || first_answer {
-        session.refresh(arrival.tick, arrival.snapshot.idle());
     }
 }
 

@@ -70,7 +70,7 @@ impl Pieces {
                 return Err(Misfit::Overlap);
             }
         }
-        if self.end.is_some_and(|end| last || new.end() > end) {
+        if self.end.is_some_and(|end| new.end() > end) {
             return Err(Misfit::Overlap);
         }
         let Some(place) = self.pieces.get_mut(self.count) else { return Err(Misfit::TooMany) };

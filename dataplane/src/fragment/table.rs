@@ -183,9 +183,7 @@ impl Fragments {
     /// Has all further fragments of a datagram dropped for a reason; returns how many that waited are, too.
     pub fn refuse(&mut self, slot: Slot, reason: DropReason) -> usize {
         let dropped = self.take_held(slot).len();
-        if let Some(entry) = self.entry_mut(slot) {
-            entry.state = State::Refused(reason);
-        }
+        self.set_state(slot, State::Refused(reason));
         if self.reclassify(slot, Class::Unknown).is_err() {
             self.remove(slot);
         }
@@ -215,13 +213,18 @@ impl Fragments {
 
     /// Decides what becomes of them.
     pub fn set_state(&mut self, slot: Slot, state: State) {
-        if let State::Passing(leaving) = state
-            && let Some(datagram) = self.entry(slot).map(|entry| entry.datagram)
-        {
-            self.outgoing.insert(outgoing(&leaving, datagram.protocol));
+        let Some(entry) = self.entry_mut(slot) else { return };
+        let before = std::mem::replace(&mut entry.state, state);
+        let protocol = entry.datagram.protocol;
+        self.forget_outgoing(before, protocol);
+        if let State::Passing(leaving) = state {
+            self.outgoing.insert(outgoing(&leaving, protocol));
         }
-        if let Some(entry) = self.entry_mut(slot) {
-            entry.state = state;
+    }
+
+    fn forget_outgoing(&mut self, state: State, protocol: u8) {
+        if let State::Passing(leaving) = state {
+            self.outgoing.remove(&outgoing(&leaving, protocol));
         }
     }
 
@@ -276,9 +279,7 @@ impl Fragments {
         if !self.index.remove(self.hash(&datagram), slot.0) {
             return held;
         }
-        if let State::Passing(leaving) = state {
-            self.outgoing.remove(&outgoing(&leaving, datagram.protocol));
-        }
+        self.forget_outgoing(state, datagram.protocol);
         self.quota.give_back(datagram.lane, datagram.source, class);
         self.by_age.remove(&mut self.entries, slot.0);
         self.free.push(slot.0);

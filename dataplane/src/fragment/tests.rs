@@ -23,6 +23,12 @@ fn fragment(datagram: Datagram, start: u16, length: u16, more: bool) -> Fragment
     Fragment { datagram, start, length, more, header: 20, ttl: 64 }
 }
 
+fn leaving(identification: u16) -> Leaving {
+    let (source, destination) = (Ipv4Addr::new(203, 0, 113, 1), Ipv4Addr::new(192, 0, 2, 1));
+    let session = crate::conntrack::SessionId::from_parts(0, 0);
+    Leaving { session, source, destination, identification }
+}
+
 /// A plain model: every byte that was seen, and every part whole.
 #[derive(Default)]
 struct Model {
@@ -80,6 +86,7 @@ proptest! {
     #[test]
     fn what_is_cut_and_put_together_again_is_the_same(
         payload in prop::collection::vec(any::<u8>(), 8..3_000),
+        keep in any::<bool>(),
         options in prop::sample::select(vec![vec![], vec![1, 0x94, 4, 0, 0, 0, 0, 0], vec![7, 3, 4, 0]]),
         longest in 68_usize..1_500,
         order in any::<u64>(),
@@ -89,6 +96,8 @@ proptest! {
         packet[0] = 0x40 | u8::try_from(header / 4).unwrap();
         let total = u16::try_from(packet.len()).unwrap();
         packet[2..4].copy_from_slice(&total.to_be_bytes());
+        // Who forbids to cut what is in fragments already has set it in each of them.
+        packet[6] = u8::from(keep) << 6;
         packet[20..header].copy_from_slice(&options);
         packet[header..].copy_from_slice(&payload);
         ipv4::fill_checksum(&mut packet);
@@ -97,6 +106,7 @@ proptest! {
             prop_assert!(fragment.len() <= longest);
             let header = &fragment[..ipv4::header_length(fragment)];
             prop_assert_eq!(wire::checksum::checksum(header), 0);
+            prop_assert_eq!(header[6] & 0x40 != 0, keep);
         }
         // The router alert is copied, record route is not (RFC 791, section 3.1).
         if let [_, second, ..] = &fragments[..] {
@@ -110,7 +120,7 @@ proptest! {
 
     #[test]
     fn nothing_is_left_of_datagrams_that_are_gone(
-        steps in prop::collection::vec((0_u32..6, 0_u16..3, 0_u8..6, any::<bool>()), 1..200),
+        steps in prop::collection::vec((0_u32..6, 0_u16..3, 0_u8..7, any::<bool>()), 1..200),
     ) {
         let mut table = table(24);
         let mut now = NOW;
@@ -125,6 +135,7 @@ proptest! {
                 (3, Some(slot)) => drop(table.promote(slot)),
                 (4, Some(slot)) => drop(table.refuse(slot, DropReason::FragmentOverlap)),
                 (5, Some(slot)) => drop(table.remove(slot)),
+                (6, Some(slot)) => table.set_state(slot, State::Passing(leaving(identification))),
                 _ => {}
             }
             now = now.saturating_add(std::time::Duration::from_secs(1));
@@ -201,15 +212,23 @@ fn rfc6864_section_5_3_1_no_two_datagrams_leave_with_one_identification() {
     let mut rng = Rng::new(&[5; 32]);
     let between = (Ipv4Addr::new(203, 0, 113, 1), Ipv4Addr::new(192, 0, 2, 1));
     let mut seen = std::collections::BTreeSet::new();
-    let session = crate::conntrack::SessionId::from_parts(0, 0);
     for number in 0..3_000_u16 {
         let datagram = datagram(Lane::Inside, u32::from(number), number);
         let slot = table.begin_known(&datagram, NOW).unwrap();
         let identification = table.identification(between, 17, &mut rng);
         assert!(seen.insert(identification));
-        let leaving = Leaving { session, source: between.0, destination: between.1, identification };
-        table.set_state(slot, State::Passing(leaving));
+        table.set_state(slot, State::Passing(leaving(identification)));
     }
+}
+
+#[test]
+fn a_datagram_that_is_refused_while_it_passes_gives_its_identification_back() {
+    let mut table = table(12);
+    let slot = table.begin_known(&datagram(Lane::Inside, 1, 1), NOW).unwrap();
+    table.set_state(slot, State::Passing(leaving(7)));
+    table.refuse(slot, DropReason::FragmentOverlap);
+    table.remove(slot);
+    assert!(table.is_untouched());
 }
 
 #[test]

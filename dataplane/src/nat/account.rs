@@ -43,20 +43,19 @@ impl Nat {
     }
 
     /// Counts such a session as ended, before its mapping is released.
-    pub fn uncount_session(&mut self, id: MappingId, originator: Realm, remote: Ipv4Addr) {
+    pub fn uncount_session(&mut self, id: MappingId) {
         let Some(slot) = self.mapping(id).map(|mapping| mapping.subscriber) else { return };
         if let Some(subscriber) = self.subscribers.at_mut(slot) {
             subscriber.sessions = subscriber.sessions.saturating_sub(1);
         }
+    }
+
+    /// Forgets for such a session that its originator has sent to an address, where that was counted.
+    pub fn uncount_sent(&mut self, id: MappingId, originator: Realm, remote: Ipv4Addr) {
         match originator {
             Realm::Inside => self.filters.uncount(id.0, remote),
             Realm::Outside => {}
         }
-    }
-
-    /// Counts anew that a mapping's inside endpoint has sent to an address, after a change of the configuration.
-    pub fn recount_sent(&mut self, id: MappingId, remote: Ipv4Addr) {
-        self.filters.count(id.0, remote);
     }
 
     /// Whether a packet from outside that belongs to no session may come in through a mapping.

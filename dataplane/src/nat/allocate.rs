@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use crate::config::PortRange;
 use crate::config::nat::{Allocation, PortBlocks};
-use crate::nat::block::{Block, BlockState, NO_BLOCK};
+use crate::nat::block::{Block, BlockState, NO_BLOCK, NOBODY};
 use crate::nat::pool::Outside;
 use crate::nat::ports::Wanted;
 use crate::nat::{Nat, NatError, Notice};
@@ -25,16 +25,22 @@ pub(super) struct Need {
 impl Nat {
     /// Takes an outside port for a subscriber: of its paired address, or of one that it is paired with now.
     pub(super) fn allocate(&mut self, need: Need, rng: &mut Rng) -> Result<(Ipv4Addr, u16), NatError> {
+        let rules = self.rules.clone().ok_or(NatError::NoPool)?;
         let subscriber = self.subscribers.at(need.subscriber).ok_or(NatError::SubscribersFull)?;
-        let rules = self.rules.as_deref().ok_or(NatError::NoPool)?;
         if let Some(relation) = rules.deterministic() {
             let (address, range) = relation.outside_of(subscriber.address).ok_or(NatError::NoPool)?;
             let port = self.take_port(need, address, range, rng).ok_or(NatError::NoPort)?;
             return Ok((address, port));
         }
-        if let Some(paired) = subscriber.paired {
-            return self.allocate_at(need, paired, rng);
+        match subscriber.paired {
+            Some(paired) if self.pool.contains(paired) => return self.allocate_at(need, paired, rng),
+            // The address has left the pool, and takes what is left of its blocks along.
+            Some(paired) => self.unpair(need.subscriber, paired),
+            None => {}
         }
+        let Some(subscriber) = self.subscribers.at(need.subscriber) else {
+            return Err(NatError::SubscribersFull);
+        };
         let count = u32::try_from(self.pool.len()).unwrap_or(u32::MAX);
         let mut place = self.usual_place(subscriber.address)?;
         // Who is reached at an address by a static forward also leaves from there.
@@ -127,6 +133,21 @@ impl Nat {
         self.count_in(need, address, number, port)
     }
 
+    /// Parts a subscriber from an outside address. Nobody has its blocks there until their last mapping ends.
+    pub(super) fn unpair(&mut self, slot: u32, address: Ipv4Addr) {
+        let Some(subscriber) = self.subscribers.at_mut(slot) else { return };
+        let mut number = std::mem::replace(&mut subscriber.first_block, NO_BLOCK);
+        subscriber.blocks = 0;
+        subscriber.paired = None;
+        let Some(blocks) = self.pool.outside_mut(address).and_then(|outside| outside.blocks.as_mut()) else {
+            return;
+        };
+        while let Some(block) = blocks.block_mut(number) {
+            block.owner = NOBODY;
+            number = std::mem::replace(&mut block.next, NO_BLOCK);
+        }
+    }
+
     pub(super) fn block(&mut self, address: Ipv4Addr, number: u16) -> Option<(Block, PortRange)> {
         let blocks = self.pool.outside_mut(address)?.blocks.as_ref()?;
         Some((*blocks.block(number)?, blocks.range(number)?))
@@ -147,7 +168,9 @@ impl Nat {
     pub(super) fn give_back(&mut self, subscriber: u32, protocol: Protocol, outside: (Ipv4Addr, u16)) {
         let (address, port) = outside;
         let Some(entry) = self.pool.outside_mut(address) else { return };
-        entry.ports.release(protocol, port);
+        if self.reserved.as_ref().is_none_or(|rules| rules.forward_to(protocol, outside).is_none()) {
+            entry.ports.release(protocol, port);
+        }
         let Allocation::Blocks(rule) = self.settings.allocation else { return };
         let Some(blocks) = entry.blocks.as_mut() else { return };
         let number = blocks.number_of(port);

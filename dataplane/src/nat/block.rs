@@ -8,6 +8,9 @@ use crate::time::Timestamp;
 /// No block: the end of a subscriber's list.
 pub(super) const NO_BLOCK: u16 = u16::MAX;
 
+/// The owner of blocks whose subscriber has gone to another address.
+pub(super) const NOBODY: u32 = u32::MAX;
+
 /// Who may use a block.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum BlockState {

@@ -83,7 +83,7 @@ impl Nat {
             Rule::Pooled if self.settings.mapping != Dependence::Independent => {
                 return Err(WishError::Dependent);
             }
-            Rule::Pooled => match self.hold_known(&key) {
+            Rule::Pooled => match self.hold_known(&key, Rule::Pooled) {
                 Some(id) => id,
                 None => return self.make_explicit(protocol, inside, wish, rng),
             },

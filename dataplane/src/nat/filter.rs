@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use crate::config::nat::Dependence;
 use crate::conntrack::TupleHasher;
 use crate::conntrack::index::Index;
+use crate::limits::BUCKETS_PER_CALL;
 use crate::tuple::{Protocol, Tuple};
 
 /// Sessions from a mapping towards an address.
@@ -19,14 +20,18 @@ struct Entry {
 #[derive(Debug)]
 pub(super) struct Filters {
     by: Dependence,
+    /// As many as were ever needed at once.
     entries: Vec<Option<Entry>>,
+    capacity: u32,
+    /// Places of `entries` that are free again.
     free: Vec<u32>,
     index: Index,
     hasher: TupleHasher,
 }
 
 impl Filters {
-    /// Starts with none. Where filtering goes by sessions themselves there is nothing to remember.
+    /// Starts with none, and without a place for any until [`Self::prepare`] says so: it takes little time whatever the
+    /// number of sessions. Where filtering goes by sessions themselves there is nothing to remember.
     pub(super) fn new(by: Dependence, sessions: u32, hasher: TupleHasher) -> Self {
         let capacity = match by {
             Dependence::Independent | Dependence::Address => sessions,
@@ -35,16 +40,27 @@ impl Filters {
         let entries = usize::try_from(capacity).unwrap_or(0);
         Self {
             by,
-            entries: vec![None; entries],
-            free: (0..capacity).rev().collect(),
-            index: Index::new(entries, capacity),
+            entries: Vec::with_capacity(entries),
+            capacity,
+            free: Vec::with_capacity(entries),
+            index: Index::planned(entries, capacity),
             hasher,
         }
     }
 
+    /// Makes some of the room for them; whether that is all.
+    pub(super) fn prepare(&mut self) -> bool {
+        self.index.grow(BUCKETS_PER_CALL)
+    }
+
+    /// Whether there is room.
+    pub(super) fn is_ready(&self) -> bool {
+        self.index.is_whole()
+    }
+
     /// Counts a session that a mapping's inside endpoint opened.
     pub(super) fn count(&mut self, mapping: u32, remote: Ipv4Addr) {
-        let Some(remote) = self.key(remote) else { return };
+        let Some(remote) = self.key(remote).filter(|_| self.is_ready()) else { return };
         let hash = self.hash(mapping, remote);
         if let Some(slot) = self.lookup(hash, mapping, remote) {
             if let Some(entry) = self.slot_mut(slot) {
@@ -52,12 +68,18 @@ impl Filters {
             }
             return;
         }
-        let Some(slot) = self.free.pop() else { return };
+        let Some(slot) = self.free.pop().or_else(|| self.one_more()) else { return };
         let inserted = self.index.insert(hash, slot);
         debug_assert!(inserted, "the index has a place for each session");
         if let Some(place) = usize::try_from(slot).ok().and_then(|at| self.entries.get_mut(at)) {
             *place = Some(Entry { mapping, remote, sessions: 1 });
         }
+    }
+
+    fn one_more(&mut self) -> Option<u32> {
+        let slot = u32::try_from(self.entries.len()).ok().filter(|&slot| slot < self.capacity)?;
+        self.entries.push(None);
+        Some(slot)
     }
 
     /// Counts such a session as ended.

@@ -27,6 +27,7 @@ mod shared;
 mod subscriber;
 
 use allocate::Need;
+use change::Change;
 use filter::Filters;
 use key::{ANYBODY, flow};
 use pool::Pool;
@@ -64,6 +65,8 @@ pub struct Mapping {
     /// The outside address and port.
     pub outside: (Ipv4Addr, u16),
     source: Source,
+    /// Whether it is found by its endpoints.
+    linked: bool,
     /// Sessions and pinholes that hold it.
     holders: u32,
     /// The inside host, by its slot.
@@ -92,7 +95,7 @@ pub enum NatError {
     Full,
     /// As many subscribers have something as the engine has room for.
     SubscribersFull,
-    /// There is no pool.
+    /// There is no pool, or it is about to be given out in another way.
     NoPool,
     /// The protocol cannot be translated as configured.
     Refused(Untranslatable),
@@ -119,7 +122,11 @@ pub struct Nat {
     capacity: Capacity,
     pool: Pool,
     settings: Translation,
+    /// The rules in force.
     rules: Option<Arc<Snapshot>>,
+    /// Those whose forwards have their ports in the pool.
+    reserved: Option<Arc<Snapshot>>,
+    change: Option<Change>,
     notices: VecDeque<Notice>,
     hasher: TupleHasher,
     now: Timestamp,
@@ -151,6 +158,8 @@ impl Nat {
             pool: Pool::default(),
             settings: Translation::default(),
             rules: None,
+            reserved: None,
+            change: None,
             notices: VecDeque::new(),
             hasher,
             now: Timestamp::ZERO,
@@ -215,8 +224,11 @@ impl Nat {
     }
 
     fn obtain_pooled(&mut self, tuple: &Tuple, rng: &mut Rng) -> Result<MappingId, NatError> {
+        if self.waits() {
+            return Err(NatError::NoPool);
+        }
         let key = self.settings.mapping.key(tuple);
-        if let Some(id) = self.hold_known(&key) {
+        if let Some(id) = self.hold_known(&key, Rule::Pooled) {
             return Ok(id);
         }
         if self.free.is_empty() {
@@ -246,7 +258,7 @@ impl Nat {
     ) -> Result<MappingId, NatError> {
         let towards = if inside == outside { inside } else { ANYBODY };
         let key = flow(protocol, inside, towards);
-        if let Some(id) = self.hold_known(&key) {
+        if let Some(id) = self.hold_known(&key, Rule::Fixed(outside.0, outside.1)) {
             return Ok(id);
         }
         let subscriber = self.subscriber(inside.0)?;
@@ -268,14 +280,10 @@ impl Nat {
             return;
         }
         let ended = *mapping;
-        self.by_inside.remove(self.hasher.key(&ended.key().into()), id.0);
-        let (address, port) = ended.outside;
+        self.unlink(id);
         match ended.source {
             Source::Pool => self.give_back(ended.subscriber, ended.protocol, ended.outside),
             Source::Configuration | Source::Shared => {}
-        }
-        if ended.is_found_by_outside() {
-            self.by_outside.remove(self.hasher.endpoint(ended.protocol, address, port), id.0);
         }
         if let Some(place) = usize::try_from(id.0).ok().and_then(|at| self.mappings.get_mut(at)) {
             *place = None;
@@ -287,6 +295,20 @@ impl Nat {
             subscriber.shared -= u32::from(ended.source == Source::Shared);
         }
         self.subscribers.settle(ended.subscriber);
+    }
+
+    /// Has a mapping no longer found by its endpoints.
+    fn unlink(&mut self, id: MappingId) {
+        let Some(mapping) = self.slot_mut(id.0) else { return };
+        if !std::mem::replace(&mut mapping.linked, false) {
+            return;
+        }
+        let unlinked = *mapping;
+        self.by_inside.remove(self.hasher.key(&unlinked.key().into()), id.0);
+        if unlinked.is_found_by_outside() {
+            let (address, port) = unlinked.outside;
+            self.by_outside.remove(self.hasher.endpoint(unlinked.protocol, address, port), id.0);
+        }
     }
 
     /// Makes one held block free whose time has come; `false` when there is none.
@@ -313,8 +335,11 @@ impl Nat {
         self.mappings.iter().flatten()
     }
 
-    fn hold_known(&mut self, key: &Tuple) -> Option<MappingId> {
+    fn hold_known(&mut self, key: &Tuple, rule: Rule) -> Option<MappingId> {
         let id = self.lookup(key)?;
+        if !self.is_of_use(id, rule) {
+            return None;
+        }
         self.hold(id);
         Some(id)
     }
@@ -350,9 +375,13 @@ impl Nat {
             remote: (key.destination, key.destination_port),
             outside,
             source,
+            linked: true,
             holders: 1,
             subscriber,
         };
+        if mapping.is_found_by_outside() {
+            self.clear_outside(key.protocol, outside);
+        }
         let by_outside = self.hasher.endpoint(key.protocol, outside.0, outside.1);
         let inserted = self.by_inside.insert(self.hasher.key(&(*key).into()), slot)
             && (!mapping.is_found_by_outside() || self.by_outside.insert(by_outside, slot));

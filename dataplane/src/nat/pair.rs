@@ -22,6 +22,9 @@ impl Nat {
         let pooled = [rules.rule(tuple), rules.rule(&second)].map(|rule| rule == Rule::Pooled);
         let keys = [tuple, &second].map(|tuple| self.settings.mapping.key(tuple));
         let known = [self.lookup(&keys[0]), self.lookup(&keys[1])];
+        if self.waits() {
+            return Err(NatError::NoPool);
+        }
         if pooled != [true; 2] || known != [None; 2] {
             return self.obtain_adjacent(tuple, &second, rng);
         }

@@ -34,29 +34,50 @@ pub(super) struct Pool {
     addresses: Vec<Ipv4Addr>,
     /// In the order of `addresses`.
     entries: Vec<Outside>,
+    /// Addresses that are no longer of the pool and whose ports are still to be given back, in order.
+    retired: Vec<Outside>,
     /// Held blocks, each at most once. One that was taken again and given back meanwhile stands too far in front, and
     /// moves to the end when its turn comes.
     waiting: VecDeque<Waiting>,
 }
 
 impl Pool {
-    /// Changes the addresses. Those that stay keep what is taken of them.
+    /// Changes the addresses. Those that stay keep what is taken of them, and those that leave are retired.
     pub(super) fn configure(&mut self, pool: &[PoolAddress], allocation: Allocation) {
         let mut sorted: Vec<PoolAddress> = pool.to_vec();
         sorted.sort_unstable_by_key(|entry| entry.address);
         let mut before: Vec<Outside> = std::mem::take(&mut self.entries);
+        before.append(&mut self.retired);
+        before.sort_unstable_by_key(|entry| entry.config.address);
         // From the end, so that each is found at the end of what is left.
         let mut entries: Vec<Outside> = Vec::with_capacity(sorted.len());
         for &config in sorted.iter().rev() {
-            while before.last().is_some_and(|old| old.config.address > config.address) {
-                before.pop();
+            while let Some(old) = before.pop_if(|old| old.config.address > config.address) {
+                self.retired.push(old);
             }
             let known = before.pop_if(|old| old.config.address == config.address);
             entries.push(configured(config, known, allocation));
         }
         entries.reverse();
+        self.retired.extend(before.into_iter().rev());
+        self.retired.reverse();
         self.addresses = entries.iter().map(|entry| entry.config.address).collect();
         self.entries = entries;
+    }
+
+    /// Whether ports of an address may be given out.
+    pub(super) fn contains(&self, address: Ipv4Addr) -> bool {
+        self.addresses.binary_search(&address).is_ok()
+    }
+
+    /// Returns an address that is no longer of the pool.
+    pub(super) fn retired(&self) -> Option<Ipv4Addr> {
+        self.retired.last().map(|outside| outside.config.address)
+    }
+
+    /// Forgets the address that [`Self::retired`] returns.
+    pub(super) fn forget_retired(&mut self) {
+        self.retired.pop();
     }
 
     pub(super) fn len(&self) -> usize {
@@ -68,13 +89,27 @@ impl Pool {
         self.addresses.get(at).copied()
     }
 
+    /// Returns an address of the pool, or one that was.
     pub(super) fn outside(&self, address: Ipv4Addr) -> Option<&Outside> {
-        self.entries.get(self.addresses.binary_search(&address).ok()?)
+        match self.addresses.binary_search(&address) {
+            Ok(at) => self.entries.get(at),
+            Err(_) => self.retired.get(self.retired_at(address)?),
+        }
     }
 
+    /// Returns an address of the pool, or one that was, to change what is taken of it.
     pub(super) fn outside_mut(&mut self, address: Ipv4Addr) -> Option<&mut Outside> {
-        let at = self.addresses.binary_search(&address).ok()?;
-        self.entries.get_mut(at)
+        match self.addresses.binary_search(&address) {
+            Ok(at) => self.entries.get_mut(at),
+            Err(_) => {
+                let at = self.retired_at(address)?;
+                self.retired.get_mut(at)
+            }
+        }
+    }
+
+    fn retired_at(&self, address: Ipv4Addr) -> Option<usize> {
+        self.retired.binary_search_by_key(&address, |outside| outside.config.address).ok()
     }
 
     /// Keeps ports of an address from being given out.
@@ -92,8 +127,9 @@ impl Pool {
         }
     }
 
+    /// Visits the addresses of the pool, and those that were.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Outside> {
-        self.entries.iter()
+        self.entries.iter().chain(&self.retired)
     }
 
     /// Has a held block wait for its time.
@@ -136,7 +172,7 @@ impl Pool {
 fn configured(config: PoolAddress, known: Option<Outside>, allocation: Allocation) -> Outside {
     let (ports, before) = match known {
         Some(known) => (known.ports, known.blocks),
-        None => (PortMap::new(), None),
+        None => (PortMap::default(), None),
     };
     let blocks = match allocation {
         Allocation::Random

@@ -46,8 +46,9 @@ impl Wanted {
     }
 }
 
-/// The taken ports of one address, per protocol. Protocols of which there is little share with another one.
-#[derive(Debug)]
+/// The taken ports of one address, per protocol; memory is taken with the first port. Protocols of which there is little share
+/// with another one.
+#[derive(Debug, Default)]
 pub(super) struct PortMap {
     tcp: Vec<u64>,
     udp: Vec<u64>,
@@ -55,10 +56,6 @@ pub(super) struct PortMap {
 }
 
 impl PortMap {
-    pub(super) fn new() -> Self {
-        Self { tcp: vec![0; WORDS], udp: vec![0; WORDS], icmp: vec![0; WORDS] }
-    }
-
     /// Takes a free port of the range: the first at or after a random one, so that ports are hard to guess
     /// (RFC 6056, algorithm 2; RFC 6888, REQ-15).
     pub(super) fn obtain(
@@ -102,12 +99,16 @@ impl PortMap {
     }
 
     fn words(&mut self, protocol: Protocol) -> &mut [u64] {
-        match protocol {
+        let words = match protocol {
             Protocol::Tcp => &mut self.tcp,
             Protocol::Udp | Protocol::UdpLite => &mut self.udp,
             // What is not read takes none.
             Protocol::IcmpEcho | Protocol::Gre | Protocol::Other => &mut self.icmp,
+        };
+        if words.is_empty() {
+            words.resize(WORDS, 0);
         }
+        words
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::net::Ipv4Addr;
 
+use crate::config::Rule;
 use crate::nat::key::{ANYBODY, flow};
 use crate::nat::{MappingId, Nat, NatError, Source};
 use crate::tuple::{Protocol, Tuple};
@@ -11,8 +12,11 @@ impl Nat {
     /// Returns the mapping of a host to its outside address, held once more; it takes no port, and is not found by the
     /// outside endpoint, which is that of other hosts as well.
     pub(super) fn obtain_shared(&mut self, tuple: &Tuple) -> Result<MappingId, NatError> {
+        if self.waits() {
+            return Err(NatError::NoPool);
+        }
         let key = flow(tuple.protocol, (tuple.source, tuple.source_port), ANYBODY);
-        if let Some(id) = self.hold_known(&key) {
+        if let Some(id) = self.hold_known(&key, Rule::Shared) {
             return Ok(id);
         }
         let subscriber = self.subscriber(tuple.source)?;
@@ -23,19 +27,19 @@ impl Nat {
     /// Returns the outside address of a subscriber, which it is paired with from now on.
     fn paired(&mut self, slot: u32) -> Result<Ipv4Addr, NatError> {
         let subscriber = self.subscribers.at(slot).ok_or(NatError::SubscribersFull)?;
-        let rules = self.rules.as_deref().ok_or(NatError::NoPool)?;
+        let rules = self.rules.clone().ok_or(NatError::NoPool)?;
+        let address = subscriber.address;
         if let Some(relation) = rules.deterministic() {
-            return relation
-                .outside_of(subscriber.address)
-                .map(|(address, _)| address)
-                .ok_or(NatError::NoPool);
+            return relation.outside_of(address).map(|(address, _)| address).ok_or(NatError::NoPool);
         }
-        if let Some(paired) = subscriber.paired {
-            return Ok(paired);
+        match subscriber.paired {
+            Some(paired) if self.pool.contains(paired) => return Ok(paired),
+            Some(paired) => self.unpair(slot, paired),
+            None => {}
         }
         // The one that its first port would be taken of.
-        let place = self.usual_place(subscriber.address)?;
-        let usual = rules.forwarded_address(subscriber.address).or_else(|| self.pool.address(place));
+        let place = self.usual_place(address)?;
+        let usual = rules.forwarded_address(address).or_else(|| self.pool.address(place));
         let address = usual.ok_or(NatError::NoPool)?;
         if let Some(subscriber) = self.subscribers.at_mut(slot) {
             subscriber.paired = Some(address);

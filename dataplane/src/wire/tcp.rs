@@ -34,6 +34,7 @@ pub const URG: u8 = 0x20;
 
 const OPTION_END: u8 = 0;
 const OPTION_NOP: u8 = 1;
+const OPTION_MSS: u8 = 2;
 const OPTION_WINDOW_SCALE: u8 = 3;
 const OPTION_SACK: u8 = 5;
 const OPTION_TIMESTAMPS: u8 = 8;
@@ -48,6 +49,8 @@ pub fn header_length(segment: &[u8]) -> usize {
 /// What the engine reads of a header's options. Positions are relative to the segment's start.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Options {
+    /// Position of the largest segment's size.
+    pub mss: Option<usize>,
     /// Shift count of the window scale option.
     pub window_shift: Option<u8>,
     /// TSval and TSecr.
@@ -70,7 +73,9 @@ pub fn options(segment: &[u8]) -> Options {
                 if length < 2 || at + length > end {
                     break;
                 }
-                if kind == OPTION_WINDOW_SCALE && length == 3 {
+                if kind == OPTION_MSS && length == 4 {
+                    options.mss = Some(at + 2);
+                } else if kind == OPTION_WINDOW_SCALE && length == 3 {
                     options.window_shift = Some(u8_at(segment, at + 2).min(MAX_WINDOW_SHIFT));
                 } else if kind == OPTION_TIMESTAMPS && length == 10 {
                     options.timestamps = Some((u32_at(segment, at + 2), u32_at(segment, at + 6)));

@@ -77,6 +77,7 @@ pub(crate) fn random(random: &mut Random) -> Config {
             exempt: if random.percent(20) { exempt(random) } else { vec![] },
             // What has no ports is not modelled.
             other_protocols: OtherProtocols::default(),
+            tcp_mss: None,
             limits: SubscriberLimits {
                 ports: most(random, &[0, 0, 0, 3, 10]),
                 sessions: most(random, &[0, 0, 0, 4, 12]),

@@ -2,11 +2,13 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod always;
+mod changes;
 mod connection;
 mod flood;
 mod forwards;
 mod icmp;
 mod modes;
+mod mss;
 #[path = "../engine/network.rs"]
 mod network;
 #[path = "../engine/packets.rs"]

@@ -275,6 +275,8 @@ fn a_lease_is_shown_and_killed() {
     assert_eq!(ends(&mut network), [LeaseEnd::Killed]);
     let packet = udp((STRANGER, 1), lease.outside, b"");
     assert_eq!(network.refused(Realm::Outside, &packet), DropReason::NotExpected);
+    // The rest of the first configuration's coming into force.
+    network.engine.handle_timeout(network.now);
     assert_eq!(network.engine.poll_timeout(), None);
 }
 

@@ -65,7 +65,14 @@ impl Network {
         outside
     }
 
+    /// Changes the configuration, and waits until it has reached everything.
     pub(crate) fn apply(&mut self, config: Config) {
+        self.begin(config);
+        self.advance(Duration::ZERO);
+    }
+
+    /// Changes the configuration.
+    pub(crate) fn begin(&mut self, config: Config) {
         self.engine.apply(Arc::new(Snapshot::new(config).unwrap()), self.now);
     }
 

@@ -1,7 +1,5 @@
 //! Fragments that leave as they came, each by itself (RFC 4787, REQ-14).
 
-use std::time::Duration;
-
 use pinhole_dataplane::addr::Realm;
 use pinhole_dataplane::config::nat::{Dependence, Translation};
 use pinhole_dataplane::engine::{DropReason, Verdict};
@@ -13,8 +11,8 @@ use crate::world::{destination, host, network, one_to_one, plain, shared, source
 
 pub(crate) const CLIENT_END: Address = (CLIENT, 5_000);
 pub(crate) const SERVER_END: Address = (SERVER, 9_999);
-const INSIDE: Realm = Realm::Inside;
-const OUTSIDE: Realm = Realm::Outside;
+pub(crate) const INSIDE: Realm = Realm::Inside;
+pub(crate) const OUTSIDE: Realm = Realm::Outside;
 
 /// A packet that may be cut.
 fn cuttable(mut packet: Vec<u8>) -> Vec<u8> {
@@ -28,7 +26,7 @@ pub(crate) fn datagram(from: Address, to: Address, length: usize) -> Vec<u8> {
     cuttable(udp(from, to, &payload))
 }
 
-fn three(packet: &[u8]) -> [Vec<u8>; 3] {
+pub(crate) fn three(packet: &[u8]) -> [Vec<u8>; 3] {
     cut(packet, &[10, 20]).try_into().unwrap()
 }
 
@@ -38,7 +36,7 @@ pub(crate) fn open(network: &mut Network) -> Address {
 }
 
 /// Sends a fragment that is held.
-fn held(network: &mut Network, realm: Realm, fragment: &[u8]) {
+pub(crate) fn held(network: &mut Network, realm: Realm, fragment: &[u8]) {
     assert_eq!(network.process(realm, fragment).0, Verdict::Hold);
     assert_eq!(network.engine.poll_transmit(), None);
 }
@@ -92,55 +90,6 @@ fn rfc4787_req_14_the_others_are_only_let_in_after_the_first_one() {
 }
 
 #[test]
-fn rfc4787_req_14a_what_waits_is_forgotten_in_time() {
-    let mut network = Network::small();
-    let outside = open(&mut network);
-    let [first, second, third] = three(&datagram(SERVER_END, outside, 400));
-    held(&mut network, OUTSIDE, &second);
-    network.advance(Duration::from_secs(14));
-    held(&mut network, OUTSIDE, &third);
-    assert_eq!(network.engine.fragmented_count(), 1);
-    network.advance(Duration::from_secs(1));
-    assert_eq!(network.engine.fragmented_count(), 0);
-    assert_eq!(network.drops(DropReason::FragmentTimeout), 2);
-    // RFC 4963: what comes after is another datagram.
-    network.passed(OUTSIDE, &first);
-    assert_eq!(network.received(OUTSIDE, &[second]).len(), 0);
-    network.advance(Duration::from_secs(15));
-    assert_eq!((network.engine.fragmented_count(), network.engine.poll_timeout().is_some()), (0, true));
-}
-
-#[test]
-fn rfc4787_req_14a_waiting_fragments_are_bounded_and_those_in_order_pass_all_the_same() {
-    let mut network = Network::small();
-    let outside = open(&mut network);
-    let parts = |number: u16, from: Address| three(&numbered(datagram(from, outside, 400), number));
-    // Everybody outside together, and one of them already by itself, fills what is for those that wait.
-    let last_octet = |number: u16| u8::try_from(number % 200).unwrap();
-    let mut waiting = 0;
-    for number in 0..2_000 {
-        let from = (std::net::Ipv4Addr::new(192, 0, 2, last_octet(number)), 9);
-        let (verdict, _) = network.process(OUTSIDE, &parts(number, from)[1]);
-        waiting += usize::from(verdict == Verdict::Hold);
-        assert!(matches!(verdict, Verdict::Hold | Verdict::Drop(DropReason::FragmentsFull)));
-    }
-    assert_eq!(waiting, 256);
-    let in_order = parts(9_000, SERVER_END);
-    assert_eq!(network.received(OUTSIDE, &in_order).len(), 1);
-    let [first, second, third] = parts(9_001, SERVER_END);
-    assert_eq!(network.refused(OUTSIDE, &second), DropReason::FragmentsFull);
-    network.passed(OUTSIDE, &first);
-    network.passed(OUTSIDE, &second);
-    network.passed(OUTSIDE, &third);
-    // Nor does it take anything from those inside.
-    let [first, second, third] = three(&datagram(CLIENT_END, SERVER_END, 400));
-    assert_eq!(network.received(INSIDE, &[third, second, first]).len(), 1);
-    network.advance(Duration::from_secs(15));
-    assert_eq!(network.engine.fragmented_count(), 0);
-    assert_eq!(network.drops(DropReason::FragmentTimeout), 256);
-}
-
-#[test]
 fn rfc1858_section_3_a_first_fragment_without_the_whole_header_is_dropped_with_the_rest() {
     let mut network = Network::small();
     let segment = cuttable(tcp(CLIENT_END, (SERVER, 80), 1, 0, 2, b"some bytes of payload"));
@@ -155,6 +104,24 @@ fn rfc1858_section_3_a_first_fragment_without_the_whole_header_is_dropped_with_t
     long[32] = 0x70;
     assert_eq!(network.refused(INSIDE, &cut(&long, &[3])[0]), DropReason::FragmentTiny);
     assert_eq!(network.engine.session_count(), 0);
+}
+
+#[test]
+fn what_a_transport_header_cannot_say_of_a_whole_datagram_is_dropped_with_the_first_fragment() {
+    let mut network = Network::small();
+    for (protocol, at, value, reason) in [
+        (17, 25, 7, DropReason::BadUdpLength),
+        (17, 23, 0, DropReason::PortZero),
+        (136, 25, 7, DropReason::BadUdpLiteHeader),
+        (136, 27, 0, DropReason::BadUdpLiteHeader),
+        (1, 20, 13, DropReason::IcmpTypeUnsupported),
+    ] {
+        let mut header = vec![0x12, 0x34, 0, 9, 0, 8, 0, 1];
+        header.resize(64, 0);
+        header[usize::from(at - 20_u8)] = value;
+        let first = part(&cuttable(ip(protocol, CLIENT, SERVER, &header)), 0, 32);
+        assert_eq!(network.refused(INSIDE, &numbered(first, u16::from(at))), reason, "{protocol}");
+    }
 }
 
 #[test]
@@ -246,20 +213,6 @@ fn rfc791_section_3_2_impossible_fragments_are_dropped() {
 }
 
 #[test]
-fn more_fragments_than_are_followed_are_dropped_and_the_longest_datagram_is_not() {
-    let mut network = Network::small();
-    let longest = datagram(CLIENT_END, SERVER_END, 65_507);
-    let fragments = cut(&longest, &[185; 44]);
-    assert_eq!(fragments.len(), 45);
-    let whole = network.received(INSIDE, &fragments);
-    assert_eq!(read(&whole[0]).payload.len(), 65_507);
-    let small = cut(&numbered(longest, 7), &[1; 100]);
-    let verdicts: Vec<_> = small[..80].iter().map(|fragment| network.process(INSIDE, fragment).0).collect();
-    assert!(verdicts[..64].iter().all(|verdict| *verdict == Verdict::Forward));
-    assert!(verdicts[64..].iter().all(|verdict| *verdict == Verdict::Drop(DropReason::FragmentsTooMany)));
-}
-
-#[test]
 fn rfc5508_req_1_pings_in_fragments_pass_and_are_answered() {
     let mut network = Network::small();
     let payload = vec![b'x'; 400];
@@ -308,6 +261,19 @@ fn rfc4787_req_9_between_inside_hosts_fragments_turn_back() {
         let seen = read(&whole[0]);
         assert_eq!((seen.from.0, seen.to, seen.payload.len()), (POOL, (host(3), 7_000), 400));
         assert_eq!(network.engine.fragmented_count(), 0);
+    }
+}
+
+#[test]
+fn nobody_outside_sends_fragments_in_the_name_of_an_inside_host() {
+    let nat = Translation { filtering: Dependence::Independent, ..Translation::default() };
+    let mut network = network(nat);
+    let peer = network.outbound(&udp((host(3), 7_000), SERVER_END, b"")).from;
+    let (verdict, packet) = network.process(INSIDE, &udp(CLIENT_END, peer, b""));
+    assert_eq!(verdict, Verdict::Hairpin);
+    let forged = three(&datagram(read(&packet).from, peer, 400));
+    for fragment in &forged {
+        assert_eq!(network.refused(OUTSIDE, fragment), DropReason::SpoofedSource);
     }
 }
 

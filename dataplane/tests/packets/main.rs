@@ -1,6 +1,7 @@
 //! Packets beside plain TCP, UDP and ICMP: other transports, and fragments.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
+mod bounds;
 mod fragments;
 mod law;
 #[path = "../engine/network.rs"]

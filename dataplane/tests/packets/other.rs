@@ -4,9 +4,10 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use pinhole_dataplane::addr::Realm;
-use pinhole_dataplane::config::nat::{OtherProtocols, Translation};
-use pinhole_dataplane::config::{Config, Snapshot};
+use pinhole_dataplane::config::nat::{Exemption, OtherProtocols, Translation};
+use pinhole_dataplane::config::{Config, PoolAddress, PortRange, Snapshot};
 use pinhole_dataplane::engine::{DropReason, Verdict};
+use pinhole_dataplane::limits::Limits;
 
 use crate::network::{CLIENT, Network, POOL, SERVER, STRANGER, config};
 use crate::packets::{checksum, pseudo, udp};
@@ -93,18 +94,8 @@ fn by_policy_one_host_behind_an_address_has_a_protocol_with_a_server() {
 
 #[test]
 fn rfc4787_req_2_a_host_has_one_outside_address_by_whatever_protocol() {
-    let ports = pinhole_dataplane::config::PortRange::new(1024, 65535).unwrap();
-    let pool: Vec<_> = (1..=8)
-        .map(|last| pinhole_dataplane::config::PoolAddress {
-            address: Ipv4Addr::new(203, 0, 113, last),
-            ports,
-            host: false,
-        })
-        .collect();
-    let nat = Translation { other_protocols: OtherProtocols::Translate, ..Translation::default() };
     for udp_first in [true, false] {
-        let limits = pinhole_dataplane::limits::Limits::default();
-        let mut network = Network::new(limits, Config { pool: pool.clone(), nat: nat.clone(), ..config() });
+        let mut network = Network::new(Limits::default(), pool_of(1..=8));
         for last in 2..40 {
             let datagram = udp((host(last), 5_000), (SERVER, 53), b"");
             let remote = Ipv4Addr::new(198, 51, 100, last);
@@ -116,14 +107,66 @@ fn rfc4787_req_2_a_host_has_one_outside_address_by_whatever_protocol() {
     }
 }
 
+/// A configuration whose pool has so many addresses.
+fn pool_of(addresses: std::ops::RangeInclusive<u8>) -> Config {
+    let ports = PortRange::new(1024, 65535).unwrap();
+    let pool =
+        addresses.map(|last| PoolAddress { address: Ipv4Addr::new(203, 0, 113, last), ports, host: false });
+    let nat = Translation { other_protocols: OtherProtocols::Translate, ..Translation::default() };
+    Config { pool: pool.collect(), nat, ..config() }
+}
+
+fn apply(network: &mut Network, config: Config) {
+    network.engine.apply(Snapshot::new(config).unwrap().into(), network.now);
+}
+
+#[test]
+fn rfc4787_req_2_such_a_session_keeps_a_host_at_its_outside_address() {
+    for last in 2..10 {
+        let mut network = Network::new(Limits::default(), pool_of(1..=7));
+        let other = plain(UNKNOWN, host(last), SERVER, PAYLOAD);
+        let datagram = |port: u16| udp((host(last), port), (SERVER, 53), b"");
+        let address = source(&network.passed(Realm::Inside, &other));
+        // A pool of another size would pair the host anew.
+        apply(&mut network, pool_of(1..=8));
+        assert_eq!(network.outbound(&datagram(5_000)).from.0, address);
+        network.passed(Realm::Outside, &plain(UNKNOWN, SERVER, address, PAYLOAD));
+        network.advance(Duration::from_secs(301));
+        apply(&mut network, pool_of(1..=9));
+        assert_eq!(network.outbound(&datagram(5_001)).from.0, address);
+    }
+}
+
+#[test]
+fn when_such_a_session_is_over_it_keeps_a_host_at_no_address() {
+    let mut before = pool_of(1..=1);
+    let exempt = Exemption { destination: "192.0.2.0/24".parse().unwrap(), ports: vec![] };
+    before.nat.exempt = vec![exempt];
+    let mut network = Network::new(Limits::default(), before.clone());
+    let untranslated = udp((CLIENT, 4_000), (Ipv4Addr::new(192, 0, 2, 1), 53), b"");
+    network.passed(Realm::Inside, &plain(UNKNOWN, CLIENT, SERVER, PAYLOAD));
+    network.advance(Duration::from_secs(50));
+    network.outbound(&untranslated);
+    network.advance(Duration::from_secs(12));
+    assert_eq!(network.engine.session_count(), 1);
+    apply(&mut network, Config { pool: pool_of(2..=2).pool, ..before });
+    let left = network.outbound(&udp((CLIENT, 5_000), (SERVER, 53), b""));
+    assert_eq!(left.from.0, Ipv4Addr::new(203, 0, 113, 2));
+}
+
+#[test]
+fn an_address_that_is_shared_leads_to_nobody_inside() {
+    let mut network = shared();
+    there_and_back(&mut network, UNKNOWN, POOL);
+    let packet = plain(UNKNOWN, host(3), POOL, PAYLOAD);
+    assert_eq!(network.refused(Realm::Inside, &packet), DropReason::BadDestination);
+}
+
 #[test]
 fn a_change_of_the_policy_ends_such_sessions_and_no_others() {
     let mut network = shared();
     there_and_back(&mut network, UNKNOWN, POOL);
     network.outbound(&udp((CLIENT, 5_000), (SERVER, 53), b""));
-    let apply = |network: &mut Network, config: Config| {
-        network.engine.apply(Snapshot::new(config).unwrap().into(), network.now);
-    };
     let translate = Translation { other_protocols: OtherProtocols::Translate, ..Translation::default() };
     apply(&mut network, Config { nat: translate, mtu: 1_400, ..config() });
     assert_eq!(network.engine.session_count(), 2);

@@ -59,6 +59,20 @@ fn a_tcp_segment_is_judged_whole_and_leaves_in_fragments_no_longer_than_it_came(
 }
 
 #[test]
+fn rfc6864_section_5_3_1_what_was_put_together_leaves_with_an_identification_of_its_own() {
+    let mut network = Network::small();
+    let identification = |network: &mut Network, last: u8| {
+        let sent = backwards(&tcp((host(last), 40_000), WEB, 1, 0, SYN, &[b'x'; 400]), 20);
+        assert_eq!(sent[0][4..6], [0x12, 0x34]);
+        let left = network.carried(INSIDE, &sent);
+        assert!(left.len() > 1 && left.iter().all(|fragment| fragment[4..6] == left[0][4..6]));
+        [left[0][4], left[0][5]]
+    };
+    let both = [identification(&mut network, 2), identification(&mut network, 3)];
+    assert!(both[0] != both[1] && !both.contains(&[0x12, 0x34]), "{both:?}");
+}
+
+#[test]
 fn a_tcp_connection_opens_with_a_fragmented_syn_as_with_another() {
     let mut network = Network::small();
     let whole = network.received(INSIDE, &backwards(&tcp(CLIENT_END, WEB, 1, 0, SYN, b"early data"), 3));

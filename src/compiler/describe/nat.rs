@@ -26,6 +26,7 @@ pub(super) fn describe(nat: &v1::Nat) -> impl Iterator<Item = (String, Value)> {
         ("mapping", json!(dependence_word(nat.mapping(), default.mapping))),
         ("filtering", json!(dependence_word(nat.filtering(), default.filtering))),
         ("other_protocols", json!(other_protocols_word(nat.other_protocols()))),
+        ("tcp_mss", limit(nat.tcp_mss)),
         ("port_block", port_block.unwrap_or(Value::Null)),
         ("deterministic", deterministic.unwrap_or(Value::Null)),
         ("forwards", nat.forwards.iter().map(forward).collect()),

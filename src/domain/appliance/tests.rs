@@ -17,7 +17,7 @@ fn an_appliance_without_any_field_is_the_default_and_says_every_default() {
     assert_eq!(appliance, Appliance::default());
     let limits = json!({"ports_per_subscriber": null, "sessions_per_subscriber": null,
                         "new_sessions_per_second": null});
-    let nat = json!({"inside": [], "outside": [], "inside_prefixes": [], "pool": [], "mode": "port_translation", "mapping": "endpoint_independent", "filtering": "address_and_port_dependent", "other_protocols": "refuse",
+    let nat = json!({"inside": [], "outside": [], "inside_prefixes": [], "pool": [], "mode": "port_translation", "mapping": "endpoint_independent", "filtering": "address_and_port_dependent", "other_protocols": "refuse", "tcp_mss": null,
                        "port_block": null, "deterministic": null, "forwards": [], "exempt_destinations": [],
                        "limits": limits});
     let encoded = appliance.encode();

@@ -23,7 +23,7 @@ fn settings_come_in_one_order_and_form() {
                         "new_sessions_per_second": null});
     let other = json!({"inside": ["in0", "in1"], "outside": ["out0"], "inside_prefixes": ["10.0.0.0/16", "10.1.0.0/16"],
                        "pool": ["192.0.2.1", "203.0.113.16/28"], "mode": "port_translation", "mapping": "endpoint_independent", "filtering": "address_and_port_dependent", "other_protocols": "refuse",
-                       "port_block": null, "deterministic": null, "forwards": [], "exempt_destinations": [],
+                       "tcp_mss": null, "port_block": null, "deterministic": null, "forwards": [], "exempt_destinations": [],
                        "limits": limits});
     let decoded = settings(&one).unwrap();
     assert_eq!(encode(Some(&decoded)), other);
@@ -129,7 +129,7 @@ fn the_whole_of_the_translation_comes_in_one_order_and_form() {
                "inside_address": "10.0.0.9", "inside_port": inside})
     };
     let sent = with(&json!({
-        "mapping": "address_dependent", "filtering": "endpoint_independent", "other_protocols": "translate",
+        "mapping": "address_dependent", "filtering": "endpoint_independent", "other_protocols": "translate", "tcp_mss": 1452,
         "deterministic": {"ports_per_subscriber": 0x3f},
         "pool": ["192.0.2.0/25"],
         "forwards": [forward("udp", "9000-9009", Some("53-62")), forward("tcp", "443", None)],
@@ -139,6 +139,7 @@ fn the_whole_of_the_translation_comes_in_one_order_and_form() {
     let encoded = encode(settings(&sent).as_ref());
     assert_eq!(encoded["mapping"], "address_dependent");
     assert_eq!(encoded["other_protocols"], "translate");
+    assert_eq!(encoded["tcp_mss"], 1452);
     assert_eq!(encoded["deterministic"], json!({"ports_per_subscriber": 63}));
     assert_eq!(
         encoded["forwards"],
@@ -159,7 +160,7 @@ fn every_problem_of_the_translation_is_reported_at_its_place() {
     let code = |value: &Value| -> Vec<(String, Code)> { errors(&with(value)) };
     let at = |pointer: &str, code| (format!("/nat/{pointer}"), code);
     let value = json!({
-        "mode": "double", "mapping": 1, "filtering": "Address_dependent", "other_protocols": true,
+        "mode": "double", "mapping": 1, "filtering": "Address_dependent", "other_protocols": true, "tcp_mss": "small",
         "forwards": [{"protocol": "icmp", "outside_address": "x", "outside_port": "1,3", "inside_address": "10.0.0.1", "to": 1}],
         "exempt_destinations": [{"prefix": "10.0.0.1/8", "port": "0"}, {}, "10.0.0.0/8"],
     });
@@ -170,6 +171,7 @@ fn every_problem_of_the_translation_is_reported_at_its_place() {
             at("mapping", Code::WrongType),
             at("filtering", Code::UnknownValue),
             at("other_protocols", Code::WrongType),
+            at("tcp_mss", Code::WrongType),
             at("forwards/0/protocol", Code::UnknownValue),
             at("forwards/0/outside_address", Code::Format),
             at("forwards/0/outside_port", Code::Format),

@@ -16,7 +16,7 @@ use crate::domain::port::PortSet;
 use crate::domain::service::ServiceProtocol;
 
 pub use pinhole_dataplane::config::nat::{
-    Allocation, Dependence, Exemption, Forward, Mode, OtherProtocols, PortBlocks, SubscriberLimits,
+    Allocation, Dependence, Exemption, Forward, Mode, Mss, OtherProtocols, PortBlocks, SubscriberLimits,
     Translation,
 };
 
@@ -29,6 +29,7 @@ pub(super) fn decode(fields: &mut Fields<'_>, report: &mut Report) -> Option<Tra
     let mapping = fields.optional("mapping", report, word::<Dependence>);
     let filtering = fields.optional("filtering", report, word::<Dependence>);
     let other_protocols = fields.optional("other_protocols", report, word::<OtherProtocols>);
+    let tcp_mss = fields.nullable("tcp_mss", report, number);
     let port_block = fields.nullable("port_block", report, port_block);
     let deterministic = fields.nullable("deterministic", report, deterministic);
     let forwards = fields.or_default("forwards", report, |value, report| items(value, report, forward));
@@ -40,6 +41,7 @@ pub(super) fn decode(fields: &mut Fields<'_>, report: &mut Report) -> Option<Tra
         mapping: mapping?,
         filtering: filtering?,
         other_protocols: other_protocols?,
+        tcp_mss: tcp_mss?,
         port_block: port_block?,
         deterministic: deterministic?,
         forwards: forwards?,
@@ -55,6 +57,7 @@ pub(super) fn is_default(draft: &TranslationDraft<String>) -> bool {
         mapping,
         filtering,
         other_protocols,
+        tcp_mss,
         port_block,
         deterministic,
         forwards,
@@ -67,6 +70,7 @@ pub(super) fn is_default(draft: &TranslationDraft<String>) -> bool {
         && mapping.is_none_or(|mapping| mapping == default.mapping)
         && filtering.is_none_or(|filtering| filtering == default.filtering)
         && other_protocols.is_none_or(|other| other == default.other_protocols)
+        && tcp_mss.is_none()
         && port_block.is_none()
         && deterministic.is_none()
         && forwards.is_empty()
@@ -207,6 +211,7 @@ pub(super) fn encode(translation: &Translation) -> Map<String, Value> {
         ("mapping", json!(translation.mapping.name())),
         ("filtering", json!(translation.filtering.name())),
         ("other_protocols", json!(translation.other_protocols.name())),
+        ("tcp_mss", json!(translation.tcp_mss.map(Mss::bytes))),
         ("port_block", port_block),
         ("deterministic", deterministic),
         ("forwards", translation.forwards.iter().map(encode_forward).collect()),

@@ -1,6 +1,6 @@
 use super::message::parse as parse_message;
 use super::*;
-use pinhole_dataplane::config::nat::{Allocation, Dependence, OtherProtocols};
+use pinhole_dataplane::config::nat::{Allocation, Dependence, Mss, OtherProtocols};
 use pinhole_proto::v1;
 
 #[test]
@@ -125,10 +125,12 @@ fn blocks_and_limits_of_a_message_are_checked_as_those_of_a_file() {
     let nat = message.nat.as_mut().unwrap();
     nat.port_blocks = Some(v1::PortBlocks::default());
     nat.limits = Some(v1::SubscriberLimits { ports: u32::MAX, ..v1::SubscriberLimits::default() });
+    nat.tcp_mss = 535;
     assert_eq!(
         parse_message(&message).unwrap_err().to_string(),
         "nat.port_blocks.size: 0 is not a power of two from 64 to 4096; \
          nat.port_blocks.per_subscriber: 0 is out of range: per_subscriber is 1 to 64; \
+         nat.tcp_mss: 535 is out of range: tcp_mss is 536 to 65495; \
          nat.limits.ports: 4294967295 is out of range: ports_per_subscriber is 1 to 10000000"
     );
 }
@@ -141,6 +143,7 @@ fn the_whole_of_the_translation_of_a_message_is_read_and_checked() {
     nat.mapping = v1::Dependence::AddressAndPortDependent.into();
     nat.filtering = v1::Dependence::EndpointIndependent.into();
     nat.other_protocols = v1::OtherProtocols::Translate.into();
+    nat.tcp_mss = 536;
     nat.deterministic = Some(v1::Deterministic { ports_per_subscriber: 200 });
     nat.forwards = vec![v1::Forward {
         protocol: v1::ServiceProtocol::Tcp.into(),
@@ -155,6 +158,7 @@ fn the_whole_of_the_translation_of_a_message_is_read_and_checked() {
     assert_eq!(translation.mapping, Dependence::AddressAndPort);
     assert_eq!(translation.filtering, Dependence::Independent);
     assert_eq!(translation.other_protocols, OtherProtocols::Translate);
+    assert_eq!(translation.tcp_mss.map(Mss::bytes), Some(536));
     assert!(matches!(translation.allocation, Allocation::Deterministic(ports) if ports.get() == 200));
     assert_eq!(translation.forwards[0].inside_ports.last(), 81);
     assert_eq!(translation.exempt[0].ports.len(), 1);

@@ -1,6 +1,7 @@
 //! The gateway between real hosts in network namespaces. Needs root, or `unshare -Ur`.
 
 mod asked;
+mod classified;
 mod embedded;
 mod export;
 mod ipv6;

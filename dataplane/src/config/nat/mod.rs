@@ -15,7 +15,7 @@ pub use self::error::{NatError, NatList, NatProblem};
 pub(crate) use self::forward::forward_problems;
 pub(crate) use self::translation::named;
 pub use self::translation::{
-    Allocation, BlockSize, Dependence, Exemption, Forward, Mode, OtherProtocols, PortBlocks,
+    Allocation, BlockSize, Dependence, Exemption, Forward, Mode, Mss, OtherProtocols, PortBlocks,
     SubscriberLimits, Translation, TranslationNumber, UnknownWord,
 };
 
@@ -71,6 +71,8 @@ pub struct TranslationDraft<L> {
     pub exempt: Vec<Located<Exemption, L>>,
     /// See [`Translation::other_protocols`].
     pub other_protocols: Option<OtherProtocols>,
+    /// See [`Translation::tcp_mss`].
+    pub tcp_mss: Option<Located<i64, L>>,
     /// See [`Translation::limits`].
     pub limits: LimitsDraft<L>,
 }
@@ -86,6 +88,7 @@ impl<L> Default for TranslationDraft<L> {
             forwards: Vec::new(),
             exempt: Vec::new(),
             other_protocols: None,
+            tcp_mss: None,
             limits: LimitsDraft::default(),
         }
     }

@@ -26,6 +26,8 @@ pub struct Translation {
     pub exempt: Vec<Exemption>,
     /// What becomes of protocols without ports where outside addresses are shared.
     pub other_protocols: OtherProtocols,
+    /// The largest TCP segment that hosts are told they may send, where they would say more; `None` leaves it to them.
+    pub tcp_mss: Option<Mss>,
     /// What one subscriber may hold at most.
     pub limits: SubscriberLimits,
 }
@@ -82,8 +84,37 @@ impl Default for Translation {
             forwards: Vec::new(),
             exempt: Vec::new(),
             other_protocols: OtherProtocols::default(),
+            tcp_mss: None,
             limits: SubscriberLimits::default(),
         }
+    }
+}
+
+/// A largest TCP segment, in bytes of its payload (RFC 9293, section 3.7.1).
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Mss(u16);
+
+impl Mss {
+    /// What any host takes that says nothing (RFC 9293, section 3.7.1).
+    pub const MIN: u16 = 536;
+    /// What fits the longest IPv4 packet.
+    pub const MAX: u16 = 65_495;
+
+    /// Makes a size; `None` where it is out of bounds.
+    pub const fn new(bytes: u16) -> Option<Self> {
+        if bytes >= Self::MIN && bytes <= Self::MAX { Some(Self(bytes)) } else { None }
+    }
+
+    /// Returns the bytes.
+    pub const fn bytes(self) -> u16 {
+        self.0
+    }
+
+    /// Returns what fits packets of IPv6 that are as long, whose header has 20 bytes more; `None` where that is out of
+    /// bounds.
+    pub fn ipv6(self) -> Option<Self> {
+        const LONGER: u16 = 20;
+        self.0.checked_sub(LONGER).and_then(Self::new)
     }
 }
 
@@ -309,6 +340,8 @@ pub enum TranslationNumber {
     SessionsPerSubscriber,
     /// [`SubscriberLimits::new_sessions_per_second`].
     NewSessionsPerSecond,
+    /// [`Translation::tcp_mss`].
+    TcpMss,
 }
 
 impl TranslationNumber {
@@ -316,6 +349,7 @@ impl TranslationNumber {
     pub const fn least(self) -> u32 {
         match self {
             Self::HoldSeconds => 0,
+            Self::TcpMss => Mss::MIN as u32,
             Self::BlocksPerSubscriber
             | Self::PortsPerSubscriber
             | Self::DeterministicPorts
@@ -330,6 +364,7 @@ impl TranslationNumber {
             Self::BlocksPerSubscriber => u32::from(PortBlocks::MAX_PER_SUBSCRIBER),
             Self::HoldSeconds => PortBlocks::MAX_HOLD_SECONDS,
             Self::DeterministicPorts => UNPRIVILEGED_PORTS,
+            Self::TcpMss => u32::from(Mss::MAX),
             Self::PortsPerSubscriber | Self::SessionsPerSubscriber | Self::NewSessionsPerSecond => {
                 SubscriberLimits::MAX
             }
@@ -345,6 +380,7 @@ impl fmt::Display for TranslationNumber {
             Self::PortsPerSubscriber | Self::DeterministicPorts => "ports_per_subscriber",
             Self::SessionsPerSubscriber => "sessions_per_subscriber",
             Self::NewSessionsPerSecond => "new_sessions_per_second",
+            Self::TcpMss => "tcp_mss",
         })
     }
 }

@@ -3,12 +3,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::addr::{Endpoint, Realm};
+use crate::alg::control::CraftedSegment;
 use crate::alg::{
     AlgProtocol, Arbiter as _, Decision, End, Ends, PeerCall, PinholeId, PinholeRequest, Transport,
 };
-use crate::config::Snapshot;
 use crate::config::tests::config;
+use crate::config::{Config, Snapshot};
 use crate::conntrack::SessionId;
+use crate::emit;
 use crate::engine::decider::Decider;
 use crate::engine::{DropReason, EndReason, Engine, Event, Packet, Verdict};
 use crate::limits::Limits;
@@ -25,6 +27,10 @@ const PAYLOAD: &[u8] = b"ppp frame";
 struct Network {
     engine: Engine,
     now: Timestamp,
+    /// The control session.
+    master: SessionId,
+    /// Whom announcements name.
+    peer: Ipv4Addr,
 }
 
 fn client(last: u8) -> Ipv4Addr {
@@ -58,11 +64,15 @@ fn read(packet: &[u8]) -> (Ipv4Addr, Ipv4Addr, u16) {
 
 impl Network {
     fn new() -> Self {
+        Self::with(64, config())
+    }
+
+    fn with(sessions: u32, config: Config) -> Self {
         let now = Timestamp::from_nanos(1_000_000_000);
-        let limits = Limits { sessions: 64, ..Limits::default() };
+        let limits = Limits { sessions, ..Limits::default() };
         let mut engine = Engine::new(limits, &[7; 32], now);
-        engine.apply(Arc::new(Snapshot::new(config()).unwrap()), now);
-        Self { engine, now }
+        engine.apply(Arc::new(Snapshot::new(config).unwrap()), now);
+        Self { engine, now, master: SessionId::from_parts(9, 9), peer: SERVER }
     }
 
     fn send(&mut self, realm: Realm, packet: &[u8]) -> (Verdict, Vec<u8>) {
@@ -96,7 +106,7 @@ impl Network {
                 responder: end(Realm::Outside, at(SERVER, 1_723)),
             },
             protocol: AlgProtocol::Pptp,
-            master: SessionId::from_parts(9, 9),
+            master: self.master,
             control: Tuple {
                 protocol: Protocol::Tcp,
                 source: client,
@@ -111,7 +121,7 @@ impl Network {
             transport: Transport::Gre(server),
             direction: Direction::Original,
             named: at(client, call),
-            peer: at(SERVER, 0),
+            peer: at(self.peer, 0),
             lifetime: Duration::from_secs(60),
             message: "Outgoing-Call-Request",
             offset: 0,
@@ -270,6 +280,91 @@ fn a_call_ends_after_ten_minutes_of_silence_and_gives_its_call_id_back() {
         network.send(Realm::Outside, &gre(SERVER, pool(), visible)).0,
         Verdict::Drop(DropReason::NotExpected)
     );
+}
+
+#[test]
+fn a_call_counts_as_a_session_of_its_inside_host() {
+    let mut limited = config();
+    limited.nat.limits.sessions = std::num::NonZeroU32::new(1);
+    let mut network = Network::with(64, limited);
+    network.call(client(2), 5, 10);
+    network.call(client(2), 6, 11);
+    network.passed(Realm::Inside, &gre(client(2), SERVER, 10));
+    let (verdict, _) = network.send(Realm::Inside, &gre(client(2), SERVER, 11));
+    assert_eq!(verdict, Verdict::Drop(DropReason::SubscriberSessions));
+    assert_eq!(network.engine.pinhole_count(), 1);
+}
+
+#[test]
+fn whatever_is_announced_nobody_comes_from_an_impossible_address() {
+    let mut network = Network::new();
+    network.peer = Ipv4Addr::new(224, 0, 0, 1);
+    let visible = network.call(client(2), 5, 10);
+    let (verdict, _) = network.send(Realm::Outside, &gre(network.peer, pool(), visible));
+    assert_eq!(verdict, Verdict::Drop(DropReason::SpoofedSource));
+}
+
+#[test]
+fn the_control_session_lives_as_long_as_a_call() {
+    let mut network = Network::new();
+    let syn = emit::craft_tcp(
+        &Tuple {
+            protocol: Protocol::Tcp,
+            source: client(2),
+            source_port: 40_000,
+            destination: SERVER,
+            destination_port: 1_723,
+        }
+        .into(),
+        &CraftedSegment {
+            direction: Direction::Original,
+            seq: 1,
+            ack: 0,
+            window: 1_000,
+            fin: false,
+            timestamps: None,
+            payload: vec![],
+        },
+    );
+    let mut syn = syn;
+    syn[33] = wire::tcp::SYN;
+    let length = syn.len();
+    emit::finish_tcp(&mut Packet::new(&mut syn, length), 20);
+    assert_eq!(network.send(Realm::Inside, &syn).0, Verdict::Forward);
+    network.master = network.engine.sessions().next().unwrap().0;
+    network.call(client(2), 5, 10);
+    for _ in 0..20 {
+        network.passed(Realm::Inside, &gre(client(2), SERVER, 10));
+        network.advance(50);
+    }
+    assert!(network.engine.session(network.master).is_some());
+    network.advance(300);
+    assert!(network.engine.session(network.master).is_none());
+}
+
+#[test]
+fn in_a_full_table_a_call_that_was_answered_stays() {
+    let mut network = Network::with(2, config());
+    let visible = network.call(client(2), 5, 10);
+    network.passed(Realm::Inside, &gre(client(2), SERVER, 10));
+    network.passed(Realm::Outside, &gre(SERVER, pool(), visible));
+    for last in 3..6 {
+        network.call(client(last), 5, u16::from(last));
+        network.passed(Realm::Inside, &gre(client(last), SERVER, u16::from(last)));
+    }
+    assert_eq!(network.passed(Realm::Outside, &gre(SERVER, pool(), visible)), (SERVER, client(2), 5));
+    assert_eq!(network.engine.session_count(), 2);
+    assert_eq!(network.engine.calls.len(), 4);
+}
+
+#[test]
+fn of_two_announcements_with_one_call_id_of_the_peer_the_later_one_counts() {
+    let mut network = Network::new();
+    let (first, _) = network.announce(client(2), 5, PeerCall::Known(10));
+    let (_, visible) = network.announce(client(2), 6, PeerCall::Known(10));
+    network.engine.kill_pinhole(first);
+    network.passed(Realm::Inside, &gre(client(2), SERVER, 10));
+    assert_eq!(network.passed(Realm::Outside, &gre(SERVER, pool(), visible)), (SERVER, client(2), 6));
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl Engine {
             }
             Realm::Outside => {
                 let state = first_state(opening).ok_or(DropReason::NotExpected)?;
-                if let Some(pinhole) = self.expectations.lookup(&key.flow(Realm::Outside)).copied() {
+                if let Some(pinhole) = self.find_pinhole(context.snapshot, &key.flow(Realm::Outside)) {
                     let id = self.insert_ipv6(context, key, state, Some(pinhole.master))?;
                     let announced = Announcement { alg: pinhole.alg, message: pinhole.message };
                     self.announcements.insert(id, announced);
@@ -89,6 +89,7 @@ impl Engine {
                 Realm::Outside => {}
             }
         }
+        self.enter_sweep_ipv6(id);
         self.wait_for_answer(id, key.transport(), self.owner_ipv6(key));
         self.stats.sessions_created += 1;
         self.tell_opened(id);

@@ -5,6 +5,7 @@ use crate::addr::Realm;
 use crate::alg::CloseReason;
 use crate::config::Snapshot;
 use crate::config::ipv6::Ipv6Rules;
+use crate::config::nat::Mss;
 use crate::conntrack::ipv6::Ipv6Key;
 use crate::conntrack::{Progress, Session, SessionId, TupleHasher};
 use crate::emit;
@@ -31,6 +32,8 @@ use refusal::Refusals;
 pub(super) struct Ipv6State {
     sites: Sites,
     reach: Reach,
+    /// Whether `reach` holds only the sessions that the configuration in force has been held against.
+    recounts: bool,
     refusals: Refusals,
     fragments_from_inside: Gatherings,
     fragments_from_outside: Gatherings,
@@ -82,14 +85,19 @@ impl Engine {
         let shrunk = packet.set_length(parsed.span.end());
         debug_assert!(shrunk, "the parser has seen this many bytes");
         let context = Context { arrival, rules, parsed: &parsed };
-        let verdict = self.judge(&context, packet);
+        let verdict = self.cross_whole_ipv6(&context, packet);
         if let Err(reason) = verdict {
             self.report_ipv6(&context, packet.bytes(), reason);
         }
         verdict
     }
 
-    fn judge(&mut self, context: &Context<'_>, packet: &mut Packet<'_>) -> Result<Verdict, DropReason> {
+    /// Takes a packet that is no fragment from one side to the other.
+    fn cross_whole_ipv6(
+        &mut self,
+        context: &Context<'_>,
+        packet: &mut Packet<'_>,
+    ) -> Result<Verdict, DropReason> {
         let flow = &context.parsed.flow;
         if flow.source.is_multicast() {
             return Err(DropReason::SpoofedSource);
@@ -117,7 +125,7 @@ impl Engine {
         let shift = info.has(tcp::SYN).then(|| window_shift(packet, &context.parsed.span)).flatten();
         let opens = info.has(tcp::SYN) && !info.has(tcp::ACK_FLAG);
         let key = context.key();
-        let mut found = self.table.find_ipv6(&key);
+        let mut found = self.find_allowed_ipv6(context.snapshot, &key);
         if let Some(id) = found
             && opens
             && self.may_reopen_ipv6(context, id)
@@ -135,6 +143,11 @@ impl Engine {
         };
         let session = self.table.session_mut(id).ok_or(DropReason::NoSession)?;
         let direction = direction_of(session, context.realm);
+        if info.has(tcp::SYN)
+            && let Some(most) = context.snapshot.translation().tcp_mss.and_then(Mss::ipv6)
+        {
+            emit::clamp_mss(packet, context.parsed.span.transport_at(), most);
+        }
         if let Some(slot) = session.control() {
             let segment = Segmented { arrival: context.arrival, span: context.parsed.span, info };
             return self.control_packet(&segment, packet, id, direction, slot);
@@ -159,7 +172,7 @@ impl Engine {
         let (asks, answers) =
             (context.parsed.body == Ipv6Body::Echo, context.parsed.body == Ipv6Body::EchoReply);
         let key = context.key();
-        let id = match self.table.find_ipv6(&key) {
+        let id = match self.find_allowed_ipv6(context.snapshot, &key) {
             Some(id) => id,
             None => {
                 let opening = if answers { Opening::Never } else { Opening::Query };
@@ -198,7 +211,7 @@ impl Engine {
     /// An error must quote a packet that a session sent, and go to who sent it; it changes no session (RFC 6092, REC-10,
     /// REC-19 and REC-37; RFC 4890, section 4.3.1).
     fn icmp_error_ipv6(
-        &self,
+        &mut self,
         context: &Context<'_>,
         packet: &mut Packet<'_>,
         quoted: &Ipv6Quoted,
@@ -209,7 +222,8 @@ impl Engine {
             return Err(DropReason::BadQuotedPacket);
         }
         let key = quoted.flow.key(context.realm.opposite());
-        let session = self.table.find_ipv6(&key).and_then(|id| self.table.session(id));
+        let found = self.find_allowed_ipv6(context.snapshot, &key);
+        let session = found.and_then(|id| self.table.session(id));
         let session = session.ok_or(DropReason::IcmpNoSession)?;
         let sent = direction_of(session, context.realm.opposite());
         if let (Some(tcp), Some(seq)) = (session.tcp(), quoted.seq) {
@@ -223,19 +237,27 @@ impl Engine {
         Ok(Verdict::Forward)
     }
 
-    /// Takes over what a configuration says; sessions that [`Self::allows_ipv6`] not under it must have ended by then.
+    /// Takes over what a configuration says, before it is in force.
     pub(super) fn configure_ipv6(&mut self, snapshot: &Snapshot) {
         let Some(rules) = snapshot.ipv6() else { return };
         self.table.enable_ipv6();
         let (limits, hasher) = (self.limits, self.hasher);
         let state = self.ipv6.get_or_insert_with(|| Box::new(Ipv6State::new(&limits, hasher)));
-        if state.reach.by() != rules.filtering() {
+        let unfinished = state.recounts && self.sweep.since().is_some();
+        state.recounts = unfinished || state.reach.by() != rules.filtering();
+        if state.recounts {
             state.reach = Reach::new(rules.filtering(), limits.sessions, hasher);
-            for (_, session, key) in self.table.iter_ipv6() {
-                if session.originator() == Realm::Inside {
-                    state.reach.count(key);
-                }
-            }
+        }
+    }
+
+    /// Counts a session anew that the configuration in force allows, if whom the inside ends have sent to is counted
+    /// otherwise now.
+    pub(super) fn recount_ipv6(&mut self, id: SessionId, originator: Realm) {
+        if let (Some(state), Some(key)) = (&mut self.ipv6, self.table.ipv6_key(id))
+            && state.recounts
+            && originator == Realm::Inside
+        {
+            state.reach.count(key);
         }
     }
 
@@ -253,13 +275,14 @@ impl Engine {
             && (from == Realm::Inside || session.master().is_some() || self.admits_ipv6(rules, key))
     }
 
-    /// Forgets what was counted of a session that ends.
-    pub(super) fn uncount_ipv6(&mut self, key: &Ipv6Key, originator: Realm) {
+    /// Forgets what was counted of a session that has ended.
+    pub(super) fn leave_ipv6(&mut self, id: SessionId, key: &Ipv6Key, originator: Realm) {
+        let unjudged = self.leave_sweep_ipv6(id);
         let Some(state) = &mut self.ipv6 else { return };
         state.sites.uncount(key.inside);
-        match originator {
-            Realm::Inside => state.reach.uncount(key),
-            Realm::Outside => {}
+        let counted = !state.recounts || !unjudged;
+        if originator == Realm::Inside && counted {
+            state.reach.uncount(key);
         }
     }
 }
@@ -268,6 +291,7 @@ impl Ipv6State {
     fn new(limits: &Limits, hasher: TupleHasher) -> Self {
         Self {
             sites: Sites::new(limits.subscribers, hasher),
+            recounts: false,
             reach: Reach::new(crate::config::ipv6::Ipv6Filtering::AddressAndPort, limits.sessions, hasher),
             refusals: Refusals::default(),
             fragments_from_inside: Gatherings::new(limits, hasher),

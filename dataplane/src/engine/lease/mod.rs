@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::addr::Ipv4Prefix;
+use crate::config::Snapshot;
 use crate::engine::{Engine, Event, Kill};
 use crate::limits::MAX_FILTERS_PER_LEASE;
 use crate::nat::{MappingId, NatError, Wish, WishError};
@@ -267,15 +268,15 @@ impl Engine {
         self.leases.len()
     }
 
-    /// Ends the leases that a configuration would not give, before it is in force.
-    pub(super) fn end_disallowed_leases(&mut self, snapshot: &crate::config::Snapshot) {
+    /// Holds the lease after another one against the configuration in force, and ends it if that does not allow it; returns
+    /// its name, or `None` when there is none.
+    pub(super) fn judge_lease(&mut self, snapshot: &Snapshot, after: LeaseId) -> Option<LeaseId> {
         let nobody = (Ipv4Addr::UNSPECIFIED, 0);
-        let disallowed = |lease: &&Lease| !self.nat.allows(snapshot, lease.mapping, nobody);
-        let gone: Vec<LeaseId> =
-            self.leases.after(LeaseId(0)).filter(disallowed).map(|lease| lease.id).collect();
-        for id in gone {
+        let (id, mapping) = self.leases.after(after).next().map(|lease| (lease.id, lease.mapping))?;
+        if !self.nat.allows(snapshot, mapping, nobody) {
             self.end_lease(id, LeaseEnd::Policy);
         }
+        Some(id)
     }
 
     /// Ends one lease whose time is over; `false` when there is none.

@@ -34,6 +34,9 @@ pub(in crate::http) struct Nat {
     filtering: Dependence,
     /// What becomes of SCTP, GRE, ESP and other protocols whose ports are not translated, in the mode `port_translation`.
     other_protocols: OtherProtocols,
+    /// The largest TCP segment that hosts are told they may send, where they would say more; `null` leaves it to them.
+    #[schema(required = true, example = 1452)]
+    tcp_mss: Option<u16>,
     /// `null`: ports are not given out in blocks.
     #[schema(required = true)]
     port_block: Option<PortBlock>,
@@ -177,6 +180,7 @@ impl Nat {
             mapping: translation.mapping.into(),
             filtering: translation.filtering.into(),
             other_protocols: translation.other_protocols.into(),
+            tcp_mss: translation.tcp_mss.map(translation::Mss::bytes),
             port_block,
             deterministic,
             forwards: translation.forwards.iter().map(Forward::from).collect(),
@@ -271,6 +275,10 @@ pub(in crate::http) struct NatInput {
     /// `port_translation`; `refuse` if left out.
     #[schema(nullable = false)]
     other_protocols: Option<OtherProtocols>,
+    /// The largest TCP segment that hosts are to be told they may send, where they would say more; `null` leaves it to
+    /// them. For a path whose packets are shorter than its ends know.
+    #[schema(minimum = 536, maximum = 65495, example = 1452)]
+    tcp_mss: Option<u16>,
     /// `null`: ports are not given out in blocks.
     port_block: Option<PortBlockInput>,
     /// `null`: ports are given out as they are needed. Not together with `port_block`.

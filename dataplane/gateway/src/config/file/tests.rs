@@ -1,4 +1,4 @@
-use pinhole_dataplane::config::nat::{Allocation, Dependence, OtherProtocols, Translation};
+use pinhole_dataplane::config::nat::{Allocation, Dependence, Mss, OtherProtocols, Translation};
 
 use super::*;
 
@@ -63,7 +63,7 @@ enabled = false
         "6:24: the pool's 10.0.0.9 overlaps with the inside prefix 10.0.0.0/24",
         "6:36: \"nonsense\" is not an IPv4 address",
         "7:9: \"0\" is not a port from 1 to 65535",
-        "8:1: unknown key \"mtu\" in [nat]; known are inside_prefixes, pool, ports, mode, mapping, filtering, other_protocols, port_block, deterministic, limits, forwards, exempt_destinations",
+        "8:1: unknown key \"mtu\" in [nat]; known are inside_prefixes, pool, ports, mode, mapping, filtering, other_protocols, tcp_mss, port_block, deterministic, limits, forwards, exempt_destinations",
         "11:11: \"enabled\" is a string, but must be true or false",
         "13:60: \"99999\" is not a port from 1 to 65535",
         "14:33: \"sctp\" is not one of tcp, udp, tcp_udp",
@@ -94,7 +94,7 @@ fn every_syntax_error_is_printed_beside_the_others() {
     assert_eq!(
         problems(&text),
         [
-            "6:1: unknown key \"typo\" in [nat]; known are inside_prefixes, pool, ports, mode, mapping, filtering, other_protocols, port_block, deterministic, limits, forwards, exempt_destinations",
+            "6:1: unknown key \"typo\" in [nat]; known are inside_prefixes, pool, ports, mode, mapping, filtering, other_protocols, tcp_mss, port_block, deterministic, limits, forwards, exempt_destinations",
             "7:7: unclosed array table, expected `]`",
         ]
     );
@@ -188,6 +188,7 @@ fn the_whole_of_the_translation_is_read() {
 mapping = "address_dependent"
 filtering = "endpoint_independent"
 other_protocols = "translate"
+tcp_mss = 1452
 deterministic = { ports_per_subscriber = 252 }
 exempt_destinations = [{ prefix = "192.0.2.0/24" }, { prefix = "198.51.100.1/32", port = "53,5000-5009" }]
 forwards = [
@@ -198,6 +199,7 @@ forwards = [
     let translation = parse(&GOOD.replace("[nat]\n", nat)).unwrap().translation;
     assert_eq!((translation.mapping, translation.filtering), (Dependence::Address, Dependence::Independent));
     assert_eq!(translation.other_protocols, OtherProtocols::Translate);
+    assert_eq!(translation.tcp_mss.map(Mss::bytes), Some(1_452));
     let Allocation::Deterministic(ports) = translation.allocation else { panic!("{translation:?}") };
     assert_eq!(ports.get(), 252);
     let [https, range] = translation.forwards[..] else { panic!("{translation:?}") };

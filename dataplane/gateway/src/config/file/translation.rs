@@ -13,11 +13,12 @@ use crate::config::file::reader::{Reader, Table};
 use crate::config::ports::PortSet;
 
 /// The keys that are read here, of the table `[nat]`.
-pub(super) const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 10] = [
     "mode",
     "mapping",
     "filtering",
     "other_protocols",
+    "tcp_mss",
     "port_block",
     "deterministic",
     "limits",
@@ -47,6 +48,7 @@ pub(super) fn read(reader: &mut Reader<'_>, nat: &Table<'_>) -> TranslationDraft
         mapping: reader.parsed(nat, "mapping"),
         filtering: reader.parsed(nat, "filtering"),
         other_protocols: reader.parsed(nat, "other_protocols"),
+        tcp_mss: reader.number(nat, "tcp_mss"),
         port_block,
         deterministic,
         forwards: forwards.iter().filter_map(|table| read_forward(reader, table)).collect(),

@@ -21,6 +21,7 @@ pub(super) fn read(nat: &v1::Nat, problems: &mut Vec<Problem<String>>) -> Option
         mapping: read_dependence("nat.mapping", nat.mapping, problems),
         filtering: read_dependence("nat.filtering", nat.filtering, problems),
         other_protocols: Some(read_other_protocols(nat.other_protocols, problems)),
+        tcp_mss: (nat.tcp_mss > 0).then(|| number("nat.tcp_mss", nat.tcp_mss)),
         port_block: nat.port_blocks.as_ref().map(read_blocks),
         deterministic: nat.deterministic.as_ref().map(|deterministic| DeterministicDraft {
             at: "nat.deterministic".to_owned(),

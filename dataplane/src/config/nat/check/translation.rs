@@ -7,7 +7,7 @@ use super::Checker;
 use crate::addr::{AddressRange, Ipv4Prefix};
 use crate::config::nat::{
     Allocation, BlockSize, Dependence, DeterministicDraft, Exemption, Forward, LimitsDraft, Located, Mode,
-    NatError, NatList, PortBlockDraft, PortBlocks, SubscriberLimits, Translation, TranslationDraft,
+    Mss, NatError, NatList, PortBlockDraft, PortBlocks, SubscriberLimits, Translation, TranslationDraft,
     TranslationNumber, forward_problems,
 };
 use crate::config::order::SubscriberOrder;
@@ -42,6 +42,9 @@ impl<L: Clone> Checker<L> {
             forwards: self.forwards(draft.forwards, draft.mode, room),
             exempt: self.exempt(draft.exempt),
             other_protocols: draft.other_protocols.unwrap_or_default(),
+            tcp_mss: self
+                .number(draft.tcp_mss.as_ref(), TranslationNumber::TcpMss)
+                .and_then(|bytes| Mss::new(u16::try_from(bytes).ok()?)),
             limits: self.limits(&draft.limits),
         }
     }
