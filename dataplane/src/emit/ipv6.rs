@@ -21,12 +21,6 @@ pub(super) fn header(source: Ipv6Addr, destination: Ipv6Addr, next: u8) -> Vec<u
     bytes
 }
 
-/// Writes the payload length of a whole packet.
-pub(super) fn set_length(bytes: &mut [u8]) {
-    let payload = bytes.len().saturating_sub(ipv6::HEADER);
-    set_u16(bytes, ipv6::PAYLOAD_LENGTH, u16::try_from(payload).unwrap_or(u16::MAX));
-}
-
 /// An ICMPv6 error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct IcmpError {
@@ -54,7 +48,7 @@ pub fn craft_error(error: &IcmpError, quoted: &[u8]) -> Vec<u8> {
     set_u8(&mut bytes, at, error.kind);
     set_u8(&mut bytes, at + 1, error.code);
     bytes.extend_from_slice(quoted);
-    set_length(&mut bytes);
+    ipv6::set_payload_length(&mut bytes);
     let message = bytes.get(at..).unwrap_or_default();
     let sum = checksum::transport_ipv6(error.source, error.destination, wire::PROTOCOL_ICMPV6, message);
     set_u16(&mut bytes, at + wire::ICMP_CHECKSUM, sum);

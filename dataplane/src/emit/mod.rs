@@ -196,7 +196,7 @@ pub fn finish_tcp(packet: &mut Packet<'_>, transport_at: usize) {
     let partial = packet.checksum == ChecksumState::Partial;
     let bytes = packet.bytes_mut();
     if wire::ipv6::version(bytes) == 6 {
-        ipv6::set_length(bytes);
+        wire::ipv6::set_payload_length(bytes);
     } else {
         set_u16(bytes, ipv4::TOTAL_LENGTH, u16::try_from(bytes.len()).unwrap_or(u16::MAX));
         ipv4::fill_checksum(bytes);

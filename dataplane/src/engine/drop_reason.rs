@@ -44,8 +44,6 @@ drop_reasons! {
     BadIpChecksum = "bad_ip_checksum",
     /// The packet carries a source route option (RFC 7126, sections 4.3 and 4.4).
     SourceRoute = "source_route",
-    /// The packet is a fragment of IPv6; none of them is followed yet.
-    Ipv6Fragment = "ipv6_fragment",
     /// A fragment that no datagram can have: without payload, or of a length that fits no offset (RFC 791, section 3.2).
     FragmentMalformed = "fragment_malformed",
     /// The whole datagram would be longer than a packet can be.

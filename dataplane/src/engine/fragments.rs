@@ -273,7 +273,7 @@ impl Engine {
         reason
     }
 
-    fn count_drops(&mut self, reason: DropReason, packets: usize) {
+    pub(super) fn count_drops(&mut self, reason: DropReason, packets: usize) {
         for _ in 0..packets {
             self.stats.count_drop(reason);
         }

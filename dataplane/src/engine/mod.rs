@@ -213,6 +213,7 @@ impl Engine {
             budget -= 1;
         }
         self.refuse_waiting(now, &mut budget);
+        self.expire_gatherings(now, &mut budget);
         self.handle_control_timeouts(now, &mut budget);
         self.expire_fragments(now, &mut budget);
         if now < self.next_sweep {
@@ -237,7 +238,7 @@ impl Engine {
             self.controls.next_deadline(),
             self.nat.next_deadline(),
             self.fragments.next_deadline(),
-            self.ipv6.as_ref().and_then(|state| state.refusals.next_deadline()),
+            self.ipv6.as_ref().and_then(|state| state.next_deadline()),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -279,7 +280,7 @@ impl Engine {
 
     /// Returns the number of datagrams of which not every fragment has come.
     pub fn fragmented_count(&self) -> usize {
-        self.fragments.len()
+        self.fragments.len() + self.ipv6.as_ref().map_or(0, |state| state.fragmented_count())
     }
 
     /// Returns the number of inside hosts that have mappings or blocks of ports, and of /64s that have sessions.
@@ -309,10 +310,7 @@ impl Engine {
         let told = self.told_at_end(id, reason);
         let Some(session) = self.table.remove(id) else { return };
         match ipv6 {
-            Some(key) => {
-                self.leave_sweep_ipv6(id);
-                self.uncount_ipv6(&key, session.originator());
-            }
+            Some(key) => self.leave_ipv6(id, &key, session.originator()),
             None => {
                 self.forget_call(&session);
                 self.leave_sweep(id, &session);

@@ -14,7 +14,7 @@ use crate::engine::process::Opening;
 use crate::engine::{Announcement, DropReason, Engine, closed_event};
 use crate::firewall;
 use crate::nat::{MappingId, NatError, SubscriberLimit};
-use crate::tuple::{Direction, Protocol, Tuple};
+use crate::tuple::{Direction, Flow, Protocol, Tuple};
 
 impl Engine {
     /// Opens the session of a first packet; `None` leaves the packet to the host.
@@ -95,7 +95,7 @@ impl Engine {
             firewall::check_addresses(context.snapshot, context.realm, tuple.source, tuple.destination)?;
         }
         if let Some(state) = first_state(opening) {
-            if let Some(pinhole) = self.find_pinhole(context.snapshot, tuple) {
+            if let Some(pinhole) = self.find_pinhole(context.snapshot, &Flow::from(*tuple)) {
                 // The session holds the mapping on its own, so that a failure leaves the pinhole as it was.
                 self.nat.hold(pinhole.mapping);
                 let id = self.open_inwards(context, tuple, state, pinhole.mapping, Some(pinhole.master))?;

@@ -174,20 +174,20 @@ impl Engine {
         (!self.sweep.is_unjudged(id.slot) || self.judge(snapshot, id)).then_some(found)
     }
 
-    /// Whether a session is still there, and the configuration in force allows it.
-    pub(super) fn is_allowed(&mut self, snapshot: &Snapshot, id: SessionId) -> bool {
-        self.table.session(id).is_some() && (!self.sweep.is_unjudged(id.slot) || self.judge(snapshot, id))
-    }
-
-    /// Finds the session of IPv6 that an arriving packet belongs to, likewise.
+    /// Finds the session of IPv6 that an arriving packet belongs to, if the configuration in force allows it.
     pub(super) fn find_allowed_ipv6(&mut self, snapshot: &Snapshot, key: &Ipv6Key) -> Option<SessionId> {
         let id = self.table.find_ipv6(key)?;
         (!self.sweep.is_unjudged(id.slot) || self.judge(snapshot, id)).then_some(id)
     }
 
+    /// Whether a session is still there, and the configuration in force allows it.
+    pub(super) fn is_allowed(&mut self, snapshot: &Snapshot, id: SessionId) -> bool {
+        self.table.session(id).is_some() && (!self.sweep.is_unjudged(id.slot) || self.judge(snapshot, id))
+    }
+
     /// Finds the pinhole that a new packet from outside fits, if the configuration in force allows it.
-    pub(super) fn find_pinhole(&mut self, snapshot: &Snapshot, tuple: &Tuple) -> Option<Pinhole> {
-        let pinhole = *self.expectations.lookup(&Flow::from(*tuple))?;
+    pub(super) fn find_pinhole(&mut self, snapshot: &Snapshot, flow: &Flow) -> Option<Pinhole> {
+        let pinhole = *self.expectations.lookup(flow)?;
         self.is_pinhole_allowed(snapshot, &pinhole).then_some(pinhole)
     }
 
@@ -209,16 +209,19 @@ impl Engine {
     #[inline(never)]
     pub(super) fn judge(&mut self, snapshot: &Snapshot, id: SessionId) -> bool {
         let Some(session) = self.table.session(id) else { return false };
-        if !self.allows(snapshot, id, session) {
+        let (mapping, originator, remote) = (session.mapping(), session.originator(), remote_of(session));
+        let (allowed, family) = (self.allows(snapshot, id, session), session.family());
+        if !allowed {
             self.end_session(id, CloseReason::Policy);
             return false;
         }
-        let counted = match session.family() {
-            Family::V4 => self.nat.keep(session.mapping(), session.originator(), remote_of(session).0),
-            Family::V6 => true,
-        };
-        if counted {
-            self.sweep.set_judged(id.slot);
+        match family {
+            Family::V4 if !self.nat.keep(mapping, originator, remote.0) => {}
+            Family::V4 => self.sweep.set_judged(id.slot),
+            Family::V6 => {
+                self.recount_ipv6(id, originator);
+                self.sweep.set_judged(id.slot);
+            }
         }
         self.judge_control(snapshot, id);
         true
@@ -261,15 +264,17 @@ impl Engine {
         }
     }
 
-    /// A session of IPv6 has opened, under the configuration in force.
+    /// A session of IPv6 has opened, under the configuration in force, and is counted.
     pub(super) fn enter_sweep_ipv6(&mut self, id: SessionId) {
         self.sweep.enter(id.slot);
         self.sweep.set_judged(id.slot);
     }
 
-    /// Such a session has ended.
-    pub(super) fn leave_sweep_ipv6(&mut self, id: SessionId) {
+    /// A session of IPv6 has ended; returns whether it was still to be judged.
+    pub(super) fn leave_sweep_ipv6(&mut self, id: SessionId) -> bool {
+        let unjudged = self.sweep.is_unjudged(id.slot);
         self.sweep.leave(id.slot);
+        unjudged
     }
 
     /// A session has ended whose mapping is still held.

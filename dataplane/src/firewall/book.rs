@@ -5,7 +5,7 @@ use crate::conntrack::index::Index;
 use crate::conntrack::ipv6::Ipv6Key;
 
 /// What an entry is found by.
-pub(super) trait Hashed: Copy + Eq {
+pub(crate) trait Hashed: Copy + Eq {
     fn hash(&self, hasher: &TupleHasher) -> u32;
 }
 
@@ -24,7 +24,7 @@ impl Hashed for u64 {
 
 /// The table.
 #[derive(Debug)]
-pub(super) struct Book<K, V> {
+pub(crate) struct Book<K, V> {
     entries: Vec<Option<(K, V)>>,
     free: Vec<u32>,
     index: Index,
@@ -33,28 +33,28 @@ pub(super) struct Book<K, V> {
 }
 
 impl<K: Hashed, V> Book<K, V> {
-    pub(super) fn new(capacity: u32, hasher: TupleHasher) -> Self {
+    pub(crate) fn new(capacity: u32, hasher: TupleHasher) -> Self {
         let entries = usize::try_from(capacity).unwrap_or(0);
         Self { entries: Vec::new(), free: Vec::new(), index: Index::new(entries, capacity), capacity, hasher }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.index.len()
     }
 
-    pub(super) fn find(&self, key: &K) -> Option<&V> {
+    pub(crate) fn find(&self, key: &K) -> Option<&V> {
         let slot = self.slot_of(key)?;
         self.entries.get(slot)?.as_ref().map(|(_, value)| value)
     }
 
-    pub(super) fn find_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub(crate) fn find_mut(&mut self, key: &K) -> Option<&mut V> {
         let slot = self.slot_of(key)?;
         self.entries.get_mut(slot)?.as_mut().map(|(_, value)| value)
     }
 
     /// Puts in an entry that is not there yet; `false` when there is no room.
     #[must_use]
-    pub(super) fn insert(&mut self, key: K, value: V) -> bool {
+    pub(crate) fn insert(&mut self, key: K, value: V) -> bool {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => match u32::try_from(self.entries.len()) {
@@ -72,7 +72,7 @@ impl<K: Hashed, V> Book<K, V> {
     }
 
     /// Takes an entry out.
-    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         let at = self.slot_of(key)?;
         let slot = u32::try_from(at).ok()?;
         self.index.remove(key.hash(&self.hasher), slot);
@@ -81,7 +81,7 @@ impl<K: Hashed, V> Book<K, V> {
     }
 
     /// Returns the place of an entry, which stays while it is there.
-    pub(super) fn place(&self, key: &K) -> Option<u32> {
+    pub(crate) fn place(&self, key: &K) -> Option<u32> {
         u32::try_from(self.slot_of(key)?).ok()
     }
 

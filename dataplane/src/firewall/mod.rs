@@ -13,6 +13,7 @@ pub mod ipv6;
 mod reach;
 mod site;
 
+pub(crate) use book::Book;
 pub(crate) use reach::Reach;
 pub(crate) use site::Sites;
 

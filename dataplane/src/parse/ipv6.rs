@@ -6,7 +6,7 @@ use super::{Body, Span, TcpInfo, parse_tcp, parse_udp};
 use crate::addr::Realm;
 use crate::conntrack::ipv6::Ipv6Key;
 use crate::engine::DropReason;
-use crate::limits::{MAX_EXTENSION_BYTES, MAX_EXTENSION_HEADERS};
+use crate::limits::{MAX_EXTENSION_BYTES, MAX_EXTENSION_HEADERS, MAX_PACKET};
 use crate::wire::{self, checksum, ipv6, tcp, u8_at, u16_at, u32_at};
 
 /// An accepted packet's addresses, what it carries, and where its parts are.
@@ -101,7 +101,8 @@ pub fn parse(packet: &[u8]) -> Result<Parsed, DropReason> {
     let whole = packet.get(..end).ok_or(DropReason::Truncated)?;
     let chain = walk(whole)?;
     if chain.fragment {
-        return Err(DropReason::Ipv6Fragment);
+        // Only the whole is read.
+        return Err(DropReason::FragmentMalformed);
     }
     let (source, destination) = (ipv6::source(packet), ipv6::destination(packet));
     let payload = whole.get(chain.transport_at..).unwrap_or_default();
@@ -143,6 +144,89 @@ pub fn parse(packet: &[u8]) -> Result<Parsed, DropReason> {
     })
 }
 
+/// A fragment of a datagram, and where its parts are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Ipv6Fragment {
+    /// Source address.
+    pub source: Ipv6Addr,
+    /// Destination address.
+    pub destination: Ipv6Addr,
+    /// The sender's number of the datagram.
+    pub identification: u32,
+    /// Where its payload begins in the datagram's, in bytes; a multiple of 8.
+    pub start: u16,
+    /// Whether others come after it.
+    pub more: bool,
+    /// Hop limit.
+    pub hop_limit: u8,
+    /// What the fragment header says that it precedes.
+    pub next: u8,
+    /// Offset of the number that names the fragment header.
+    pub next_at: usize,
+    /// Offset of the fragment header.
+    pub fragment_at: usize,
+    /// Offset of the payload.
+    pub payload_at: usize,
+    /// The end of the packet; link padding may follow.
+    pub end: usize,
+}
+
+/// Whether a packet is a fragment; what is wrong with it otherwise is not known.
+pub fn is_fragment(packet: &[u8]) -> bool {
+    let end = ipv6::HEADER + ipv6::payload_length(packet);
+    packet.get(..end).is_some_and(|whole| walk(whole).is_ok_and(|chain| chain.fragment))
+}
+
+/// Reads a fragment (RFC 8200, section 4.5).
+///
+/// # Errors
+/// When no datagram can have such a fragment.
+pub fn parse_fragment(packet: &[u8]) -> Result<Ipv6Fragment, DropReason> {
+    let end = ipv6::HEADER + ipv6::payload_length(packet);
+    let whole = packet.get(..end).ok_or(DropReason::Truncated)?;
+    let Chain { transport_at: at, next_at, .. } = walk(whole)?;
+    let payload_at = at + ipv6::FRAGMENT_HEADER;
+    let field = u16_at(whole, at + ipv6::FRAGMENT_OFFSET);
+    let (start, more) = (field & ipv6::OFFSET_MASK, field & ipv6::MORE_FRAGMENTS != 0);
+    let length = end.saturating_sub(payload_at);
+    if length == 0 || more && !length.is_multiple_of(ipv6::OFFSET_UNIT) {
+        return Err(DropReason::FragmentMalformed);
+    }
+    if usize::from(start) + length > MAX_PACKET {
+        return Err(DropReason::FragmentTooLong);
+    }
+    Ok(Ipv6Fragment {
+        source: ipv6::source(packet),
+        destination: ipv6::destination(packet),
+        identification: u32_at(whole, at + ipv6::IDENTIFICATION),
+        start,
+        more,
+        hop_limit: u8_at(packet, ipv6::HOP_LIMIT),
+        next: u8_at(whole, at),
+        next_at,
+        fragment_at: at,
+        payload_at,
+        end,
+    })
+}
+
+/// Whether a first fragment has all headers of its datagram, that of the transport included.
+pub fn is_whole_chain(packet: &[u8], fragment: &Ipv6Fragment) -> bool {
+    let mut alone = packet.to_vec();
+    // As if it were all of the datagram.
+    wire::set_u16(&mut alone, fragment.fragment_at + ipv6::FRAGMENT_OFFSET, 0);
+    let Ok(chain) = walk(&alone) else { return false };
+    let there = alone.len().saturating_sub(chain.transport_at);
+    there
+        >= match chain.protocol {
+            wire::PROTOCOL_TCP => {
+                tcp::header_length(alone.get(chain.transport_at..).unwrap_or_default()).max(tcp::MIN_HEADER)
+            }
+            wire::PROTOCOL_UDP | wire::PROTOCOL_UDP_LITE | wire::PROTOCOL_ICMPV6 => wire::UDP_HEADER,
+            _ => 1,
+        }
+}
+
 /// Bytes that two ports take.
 const PORTS: usize = 4;
 
@@ -150,6 +234,8 @@ const PORTS: usize = 4;
 struct Chain {
     protocol: u8,
     transport_at: usize,
+    /// Where the number is that names what is at `transport_at`.
+    next_at: usize,
     /// Whether the packet is not whole.
     fragment: bool,
 }
@@ -158,7 +244,7 @@ struct Chain {
 /// but destination options at most once (section 4.1); what is routed elsewhere than where it seems to go is refused.
 fn walk(packet: &[u8]) -> Result<Chain, DropReason> {
     let mut next = u8_at(packet, ipv6::NEXT_HEADER);
-    let mut at = ipv6::HEADER;
+    let (mut at, mut next_at) = (ipv6::HEADER, ipv6::NEXT_HEADER);
     let mut seen: Option<u8> = None;
     let (mut routed, mut fragmented) = (false, false);
     for _ in 0..=MAX_EXTENSION_HEADERS {
@@ -177,15 +263,16 @@ fn walk(packet: &[u8]) -> Result<Chain, DropReason> {
                     return Err(DropReason::ExtensionHeaders);
                 }
                 if u16_at(packet, at + ipv6::FRAGMENT_OFFSET) & ipv6::FRAGMENT_MASK != 0 {
-                    return Ok(Chain { protocol: next, transport_at: at, fragment: true });
+                    return Ok(Chain { protocol: next, transport_at: at, next_at, fragment: true });
                 }
                 ipv6::FRAGMENT_HEADER
             }
-            protocol => return Ok(Chain { protocol, transport_at: at, fragment: false }),
+            protocol => return Ok(Chain { protocol, transport_at: at, next_at, fragment: false }),
         };
         let header = packet.get(at..at.saturating_add(length)).ok_or(DropReason::Truncated)?;
         seen = Some(next);
         next = u8_at(header, 0);
+        next_at = at;
         at += length;
         if at > ipv6::HEADER + MAX_EXTENSION_BYTES {
             return Err(DropReason::ExtensionHeaders);
@@ -279,8 +366,7 @@ fn parse_quoted(quoted: &[u8]) -> Result<Ipv6Quoted, DropReason> {
 
 /// Returns protocol and offset of what follows the fragment header of a first fragment.
 fn first_of(packet: &[u8], at: usize) -> Result<(u8, usize), DropReason> {
-    const OFFSET: u16 = 0xfff8;
-    if u16_at(packet, at + ipv6::FRAGMENT_OFFSET) & OFFSET != 0 {
+    if u16_at(packet, at + ipv6::FRAGMENT_OFFSET) & ipv6::OFFSET_MASK != 0 {
         return Err(DropReason::BadQuotedPacket);
     }
     Ok((u8_at(packet, at), at + ipv6::FRAGMENT_HEADER))

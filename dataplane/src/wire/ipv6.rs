@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::{set_u8, u8_at, u16_at};
+use super::{set_u8, set_u16, u8_at, u16_at};
 
 /// Length of the fixed header.
 pub const HEADER: usize = 40;
@@ -38,6 +38,14 @@ pub const FRAGMENT_HEADER: usize = 8;
 pub const FRAGMENT_OFFSET: usize = 2;
 /// Fragment offset and more-fragments flag: with any bit set the packet is not whole (RFC 6946).
 pub const FRAGMENT_MASK: u16 = 0xfff9;
+/// The fragment offset, in bytes, in its field.
+pub const OFFSET_MASK: u16 = 0xfff8;
+/// The more-fragments flag in the same field.
+pub const MORE_FRAGMENTS: u16 = 1;
+/// Fragments but the last one are a multiple of so many bytes long.
+pub const OFFSET_UNIT: usize = 8;
+/// Offset of a fragment header's identification.
+pub const IDENTIFICATION: usize = 4;
 /// Offset of a routing header's type.
 pub const ROUTING_TYPE: usize = 2;
 /// Offset of a routing header's number of segments left.
@@ -72,6 +80,12 @@ pub fn version(packet: &[u8]) -> u8 {
 /// Reads the payload length in bytes: everything after the fixed header.
 pub fn payload_length(packet: &[u8]) -> usize {
     usize::from(u16_at(packet, PAYLOAD_LENGTH))
+}
+
+/// Writes the payload length of a whole packet.
+pub fn set_payload_length(packet: &mut [u8]) {
+    let payload = packet.len().saturating_sub(HEADER);
+    set_u16(packet, PAYLOAD_LENGTH, u16::try_from(payload).unwrap_or(u16::MAX));
 }
 
 /// Reads the source address.

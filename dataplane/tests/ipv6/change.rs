@@ -7,9 +7,10 @@ use pinhole_dataplane::config::ipv6::{Ipv6Filtering, Ipv6Opening, Ipv6Settings};
 use pinhole_dataplane::config::{PortRange, ServiceTransport};
 use pinhole_dataplane::conntrack::{Family, Progress};
 use pinhole_dataplane::engine::{DropReason, EndReason, Event, Kill, Verdict};
+use pinhole_dataplane::limits::Limits;
 use pinhole_dataplane::tuple::Direction;
 
-use crate::network::{CLIENT, HOST, SERVER, STRANGER, WEB, config, ipv6, network};
+use crate::network::{CLIENT, HOST, Network, SERVER, STRANGER, WEB, config, ipv6, network};
 use crate::packets::{ACK, RST, SYN, tcp, udp};
 
 /// A datagram of IPv4 from 10.0.0.2:4000 to 198.51.100.5:53, without a UDP checksum (RFC 768).
@@ -137,4 +138,35 @@ fn a_wrong_configuration_is_refused_with_all_that_is_wrong() {
     assert!(Snapshot::new(crate::network::config(Some(everything))).is_err());
     let nothing = Ipv6Settings { inside_prefixes: vec![], ..ipv6() };
     assert!(Snapshot::new(crate::network::config(Some(nothing))).is_err());
+}
+
+#[test]
+fn a_change_reaches_many_sessions_one_by_one_and_none_passes_that_it_forbids() {
+    const MANY: u16 = 2_000;
+    let limits = Limits { sessions: 4_096, ..Limits::default() };
+    let mut network = Network::new(limits, config(Some(ipv6())));
+    let ask = |port| udp((CLIENT, port), (SERVER, 53), b"");
+    for port in 1..=MANY {
+        network.leaves(&ask(port));
+    }
+    // Whom they have sent to is counted otherwise from now on.
+    network.apply(config(Some(Ipv6Settings { filtering: Ipv6Filtering::Independent, ..ipv6() })));
+    network.leaves(&ask(MANY));
+    network.enters(&udp((STRANGER, 9), (CLIENT, MANY), b""));
+    network.advance_seconds(1);
+    for port in [1, MANY / 2, MANY - 1] {
+        network.enters(&udp((STRANGER, 9), (CLIENT, port), b""));
+    }
+    network.apply(config(Some(Ipv6Settings { filtering: Ipv6Filtering::Address, ..ipv6() })));
+    network.apply(config(Some(Ipv6Settings { ipsec: false, ..ipv6() })));
+    network.advance_seconds(1);
+    for port in 1..=MANY {
+        network.enters(&udp((SERVER, 54), (CLIENT, port), b""));
+    }
+    let elsewhere = vec!["2001:db8:7::/48".parse().unwrap()];
+    network.apply(config(Some(Ipv6Settings { inside_prefixes: elsewhere, ..ipv6() })));
+    assert!(network.engine.session_count() > 0, "not all at once");
+    assert_eq!(network.dropped(Realm::Inside, &ask(MANY)), DropReason::SpoofedSource);
+    network.advance_seconds(1);
+    assert_eq!((network.engine.session_count(), network.engine.subscriber_count()), (0, 0));
 }

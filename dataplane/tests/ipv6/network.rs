@@ -119,6 +119,13 @@ impl Network {
         }
     }
 
+    /// Sends a packet that is dropped with others that waited; returns why, and how many were dropped in all.
+    pub(crate) fn dropped_all(&mut self, realm: Realm, packet: &[u8]) -> (DropReason, u64) {
+        let before = self.engine.stats().dropped();
+        let Verdict::Drop(reason) = self.process(realm, packet).0 else { panic!("expected a drop") };
+        (reason, self.engine.stats().dropped() - before)
+    }
+
     /// Sends from outside what is not let in.
     pub(crate) fn refused(&mut self, packet: &[u8]) -> DropReason {
         self.dropped(Realm::Outside, packet)

@@ -107,6 +107,27 @@ pub(crate) fn error(kind: u8, from: Ipv6Addr, to: Ipv6Addr, quoted: &[u8]) -> Ve
     icmp(kind, 0, 1_280, from, to, quoted)
 }
 
+/// The part of a packet without extension headers that has these bytes of its payload; the last one goes to the end.
+pub(crate) fn fragment(packet: &[u8], identification: u32, part: std::ops::Range<usize>) -> Vec<u8> {
+    let payload = &packet[40..];
+    let more = part.end < payload.len();
+    let mut header = vec![packet[6], 0];
+    header.extend((u16::try_from(part.start).unwrap() | u16::from(more)).to_be_bytes());
+    header.extend(identification.to_be_bytes());
+    header.extend(&payload[part.start..part.end.min(payload.len())]);
+    let mut fragment = packet[..40].to_vec();
+    fragment[6] = 44;
+    fragment[4..6].copy_from_slice(&u16::try_from(header.len()).unwrap().to_be_bytes());
+    fragment.extend(header);
+    fragment
+}
+
+/// A packet in fragments with so many bytes of its payload each.
+pub(crate) fn fragments(packet: &[u8], identification: u32, length: usize) -> Vec<Vec<u8>> {
+    let starts = (0..packet.len() - 40).step_by(length);
+    starts.map(|start| fragment(packet, identification, start..start + length)).collect()
+}
+
 /// A packet without extension headers taken apart, with its checksum verified.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Seen {

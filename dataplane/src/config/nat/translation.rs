@@ -109,6 +109,13 @@ impl Mss {
     pub const fn bytes(self) -> u16 {
         self.0
     }
+
+    /// Returns what fits packets of IPv6 that are as long, whose header has 20 bytes more; `None` where that is out of
+    /// bounds.
+    pub fn ipv6(self) -> Option<Self> {
+        const LONGER: u16 = 20;
+        self.0.checked_sub(LONGER).and_then(Self::new)
+    }
 }
 
 /// What of the other end's address and port something depends on.

@@ -33,8 +33,7 @@ impl Engine {
             }
             Realm::Outside => {
                 let state = first_state(opening).ok_or(DropReason::NotExpected)?;
-                let pinhole = self.expectations.lookup(&key.flow(Realm::Outside)).copied();
-                if let Some(pinhole) = pinhole.filter(|it| self.is_pinhole_allowed(context.snapshot, it)) {
+                if let Some(pinhole) = self.find_pinhole(context.snapshot, &key.flow(Realm::Outside)) {
                     let id = self.insert_ipv6(context, key, state, Some(pinhole.master))?;
                     let announced = Announcement { alg: pinhole.alg, message: pinhole.message };
                     self.announcements.insert(id, announced);

@@ -5,6 +5,7 @@ use crate::addr::Realm;
 use crate::alg::CloseReason;
 use crate::config::Snapshot;
 use crate::config::ipv6::Ipv6Rules;
+use crate::config::nat::Mss;
 use crate::conntrack::ipv6::Ipv6Key;
 use crate::conntrack::{Progress, Session, SessionId, TupleHasher};
 use crate::emit;
@@ -14,13 +15,16 @@ use crate::engine::{DropReason, Engine, Packet, Verdict};
 use crate::firewall::{self, Reach, Sites};
 use crate::limits::Limits;
 use crate::parse::TcpInfo;
-use crate::parse::ipv6::{Ipv6Body, Ipv6Quoted, Parsed, parse};
+use crate::parse::ipv6::{Ipv6Body, Ipv6Quoted, Parsed, is_fragment, parse};
+use crate::time::Timestamp;
 use crate::tuple::Direction;
-use crate::wire::tcp;
+use crate::wire::{self, tcp};
 
 mod admit;
+mod fragments;
 mod refusal;
 
+use fragments::Gatherings;
 use refusal::Refusals;
 
 /// What the engine remembers beside sessions; nothing before a configuration has IPv6.
@@ -28,7 +32,11 @@ use refusal::Refusals;
 pub(super) struct Ipv6State {
     sites: Sites,
     reach: Reach,
-    pub(super) refusals: Refusals,
+    /// Whether `reach` holds only the sessions that the configuration in force has been held against.
+    recounts: bool,
+    refusals: Refusals,
+    fragments_from_inside: Gatherings,
+    fragments_from_outside: Gatherings,
 }
 
 /// What the stages of the pipeline share about one packet.
@@ -66,19 +74,30 @@ impl Engine {
         arrival: &Arrival<'_>,
     ) -> Result<Verdict, DropReason> {
         let rules = arrival.snapshot.ipv6().ok_or(DropReason::Ipv6Off)?;
+        if is_fragment(packet.bytes()) {
+            if firewall::ipv6::stays(rules, arrival.realm, wire::ipv6::destination(packet.bytes())) {
+                return Ok(Verdict::DeliverIfListening);
+            }
+            return self.fragment_ipv6(packet, arrival);
+        }
         let parsed = parse(packet.bytes())?;
         // Link padding is no part of the packet.
         let shrunk = packet.set_length(parsed.span.end());
         debug_assert!(shrunk, "the parser has seen this many bytes");
         let context = Context { arrival, rules, parsed: &parsed };
-        let verdict = self.decide_ipv6(&context, packet);
+        let verdict = self.cross_whole_ipv6(&context, packet);
         if let Err(reason) = verdict {
             self.report_ipv6(&context, packet.bytes(), reason);
         }
         verdict
     }
 
-    fn decide_ipv6(&mut self, context: &Context<'_>, packet: &mut Packet<'_>) -> Result<Verdict, DropReason> {
+    /// Takes a packet that is no fragment from one side to the other.
+    fn cross_whole_ipv6(
+        &mut self,
+        context: &Context<'_>,
+        packet: &mut Packet<'_>,
+    ) -> Result<Verdict, DropReason> {
         let flow = &context.parsed.flow;
         if flow.source.is_multicast() {
             return Err(DropReason::SpoofedSource);
@@ -124,6 +143,11 @@ impl Engine {
         };
         let session = self.table.session_mut(id).ok_or(DropReason::NoSession)?;
         let direction = direction_of(session, context.realm);
+        if info.has(tcp::SYN)
+            && let Some(most) = context.snapshot.translation().tcp_mss.and_then(Mss::ipv6)
+        {
+            emit::clamp_mss(packet, context.parsed.span.transport_at(), most);
+        }
         if let Some(slot) = session.control() {
             let segment = Segmented { arrival: context.arrival, span: context.parsed.span, info };
             return self.control_packet(&segment, packet, id, direction, slot);
@@ -213,19 +237,27 @@ impl Engine {
         Ok(Verdict::Forward)
     }
 
-    /// Takes over what a configuration says. Sessions that it does not allow end one by one; until then they count.
+    /// Takes over what a configuration says, before it is in force.
     pub(super) fn configure_ipv6(&mut self, snapshot: &Snapshot) {
         let Some(rules) = snapshot.ipv6() else { return };
         self.table.enable_ipv6();
         let (limits, hasher) = (self.limits, self.hasher);
         let state = self.ipv6.get_or_insert_with(|| Box::new(Ipv6State::new(&limits, hasher)));
-        if state.reach.by() != rules.filtering() {
+        let unfinished = state.recounts && self.sweep.since().is_some();
+        state.recounts = unfinished || state.reach.by() != rules.filtering();
+        if state.recounts {
             state.reach = Reach::new(rules.filtering(), limits.sessions, hasher);
-            for (_, session, key) in self.table.iter_ipv6() {
-                if session.originator() == Realm::Inside {
-                    state.reach.count(key);
-                }
-            }
+        }
+    }
+
+    /// Counts a session anew that the configuration in force allows, if whom the inside ends have sent to is counted
+    /// otherwise now.
+    pub(super) fn recount_ipv6(&mut self, id: SessionId, originator: Realm) {
+        if let (Some(state), Some(key)) = (&mut self.ipv6, self.table.ipv6_key(id))
+            && state.recounts
+            && originator == Realm::Inside
+        {
+            state.reach.count(key);
         }
     }
 
@@ -243,13 +275,14 @@ impl Engine {
             && (from == Realm::Inside || session.master().is_some() || self.admits_ipv6(rules, key))
     }
 
-    /// Forgets what was counted of a session that ends.
-    pub(super) fn uncount_ipv6(&mut self, key: &Ipv6Key, originator: Realm) {
+    /// Forgets what was counted of a session that has ended.
+    pub(super) fn leave_ipv6(&mut self, id: SessionId, key: &Ipv6Key, originator: Realm) {
+        let unjudged = self.leave_sweep_ipv6(id);
         let Some(state) = &mut self.ipv6 else { return };
         state.sites.uncount(key.inside);
-        match originator {
-            Realm::Inside => state.reach.uncount(key),
-            Realm::Outside => {}
+        let counted = !state.recounts || !unjudged;
+        if originator == Realm::Inside && counted {
+            state.reach.uncount(key);
         }
     }
 }
@@ -258,9 +291,34 @@ impl Ipv6State {
     fn new(limits: &Limits, hasher: TupleHasher) -> Self {
         Self {
             sites: Sites::new(limits.subscribers, hasher),
+            recounts: false,
             reach: Reach::new(crate::config::ipv6::Ipv6Filtering::AddressAndPort, limits.sessions, hasher),
             refusals: Refusals::default(),
+            fragments_from_inside: Gatherings::new(limits, hasher),
+            fragments_from_outside: Gatherings::new(limits, hasher),
         }
+    }
+
+    const fn gatherings(&mut self, from: Realm) -> &mut Gatherings {
+        match from {
+            Realm::Inside => &mut self.fragments_from_inside,
+            Realm::Outside => &mut self.fragments_from_outside,
+        }
+    }
+
+    /// Returns when something of it is to be done next.
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        let deadlines = [
+            self.refusals.next_deadline(),
+            self.fragments_from_inside.next_deadline(),
+            self.fragments_from_outside.next_deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Returns the number of datagrams of which not every fragment has come.
+    pub(super) fn fragmented_count(&self) -> usize {
+        self.fragments_from_inside.len() + self.fragments_from_outside.len()
     }
 
     /// Returns how many subscribers have sessions.

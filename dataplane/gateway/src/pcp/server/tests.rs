@@ -36,6 +36,7 @@ fn world_with(settings: PcpSettings, nat: Translation) -> World {
         pool: vec![PoolAddress { address: POOL, ports, host: false }],
         nat,
         host_addresses: vec![],
+        ipv6: None,
         algs: vec![],
         timeouts: Timeouts::default(),
         decrement_ttl: false,
