@@ -4,6 +4,7 @@
 mod change;
 mod ftp;
 mod limits;
+mod mss;
 mod network;
 mod openings;
 mod packets;

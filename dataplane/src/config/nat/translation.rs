@@ -109,6 +109,12 @@ impl Mss {
     pub const fn bytes(self) -> u16 {
         self.0
     }
+
+    /// Returns what fits the same packets of IPv6, whose header is longer.
+    #[must_use]
+    pub const fn in_ipv6(self) -> Self {
+        Self(self.0 - 20)
+    }
 }
 
 /// What of the other end's address and port something depends on.

@@ -124,6 +124,11 @@ impl Engine {
         };
         let session = self.table.session_mut(id).ok_or(DropReason::NoSession)?;
         let direction = direction_of(session, context.realm);
+        if info.has(tcp::SYN)
+            && let Some(most) = context.snapshot.translation().tcp_mss
+        {
+            emit::clamp_mss(packet, context.parsed.span.transport_at(), most.in_ipv6());
+        }
         if let Some(slot) = session.control() {
             let segment = Segmented { arrival: context.arrival, span: context.parsed.span, info };
             return self.control_packet(&segment, packet, id, direction, slot);
