@@ -5,6 +5,7 @@ mod change;
 mod fragments;
 mod ftp;
 mod limits;
+mod mss;
 mod network;
 mod openings;
 mod packets;

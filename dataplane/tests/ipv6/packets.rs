@@ -69,6 +69,17 @@ pub(crate) fn tcp(from: Address, to: Address, seq: u32, ack: u32, flags: u8, pay
     ip(from.0, to.0, 6, &segment)
 }
 
+/// A SYN with four bytes of options.
+pub(crate) fn syn(from: Address, to: Address, options: [u8; 4]) -> Vec<u8> {
+    let mut packet = tcp(from, to, 999, 0, SYN, &options);
+    let segment = &mut packet[40..];
+    segment[12] = 0x60;
+    segment[16..18].fill(0);
+    let sum = checksum(from.0, to.0, 6, segment);
+    segment[16..18].copy_from_slice(&sum.to_be_bytes());
+    packet
+}
+
 pub(crate) fn udp(from: Address, to: Address, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(8 + payload.len()).unwrap();
     let mut datagram = Vec::new();
