@@ -17,7 +17,7 @@ use crate::flow::{End, Flow, Kind};
 use crate::packets::{ACK, SYN, echo, echo_reply, read, tcp, udp};
 use crate::reference::{MappingKey, Model, Outcome, SessionKey, Stage};
 use crate::script::{Script, Step};
-use crate::settings::{host, pool_address, remote};
+use crate::settings::{self, host, pool_address, remote};
 
 /// After its time a session may stay for so long, in nanoseconds: times are rounded and looked at by the second.
 const BLUR: u64 = 2_200_000_000;
@@ -29,6 +29,8 @@ pub(crate) struct Reached {
     passed: u64,
     turned: u64,
     dropped: BTreeMap<DropReason, u64>,
+    /// Most sessions at a time.
+    pub(crate) sessions: usize,
 }
 
 impl Reached {
@@ -80,8 +82,10 @@ impl<'a> Driver<'a> {
 
     fn all(mut self, steps: &[Step]) -> Result<(), String> {
         for (at, step) in steps.iter().enumerate() {
+            // What follows a change at once may meet what the change has not reached yet.
+            let changes = matches!(step, Step::Change { .. } | Step::Filter(_));
             self.step(*step)
-                .and_then(|()| self.compare())
+                .and_then(|()| if changes { Ok(()) } else { self.compare() })
                 .map_err(|wrong| format!("step {at}, {step:?}: {wrong}"))?;
         }
         // Whatever there was, nothing of it is kept for ever.
@@ -132,12 +136,34 @@ impl<'a> Driver<'a> {
                 self.filter(filtering);
                 Ok(())
             }
+            Step::Change { forwards, exempt } => self.change(forwards, exempt),
         }
     }
 
     fn filter(&mut self, filtering: Dependence) {
         self.model.config.nat.filtering = filtering;
         self.engine.apply(snapshot(&self.model.config), Timestamp::from_nanos(self.model.now));
+    }
+
+    fn change(&mut self, forwards: u8, exempt: bool) -> Result<(), String> {
+        let mut config = self.model.config.clone();
+        if settings::may_forward(config.nat.allocation) {
+            config.nat.forwards = settings::forwards(forwards);
+        }
+        config.nat.exempt = if exempt { settings::exempt(forwards.is_multiple_of(2)) } else { vec![] };
+        self.engine.apply(snapshot(&config), Timestamp::from_nanos(self.model.now));
+        let gone = self.model.change(config);
+        self.connections.retain(|key, _| self.model.sessions.contains_key(key));
+        self.hear(self.model.now)?;
+        // Nobody gets an answer any more, whether the change has reached its session yet or not.
+        let datagrams = gone
+            .iter()
+            .filter(|((protocol, _, far), _)| *protocol == Protocol::Udp && !self.model.is_pool(far.0));
+        for (key, outside) in datagrams.step_by(5).copied().collect::<Vec<_>>() {
+            let flow = Flow { protocol: key.0, from: key.2, to: outside, kind: Kind::Datagram };
+            self.send_in(flow, &udp(key.2, outside, b"too late"))?;
+        }
+        Ok(())
     }
 
     /// Returns one of the outside endpoints that stand for somebody.
@@ -311,6 +337,7 @@ impl<'a> Driver<'a> {
 
     /// Compares the tables.
     fn compare(&mut self) -> Result<(), String> {
+        self.reached.sessions = self.reached.sessions.max(self.model.sessions.len());
         self.wait(0)?;
         let sessions = (self.engine.session_count(), self.model.sessions.len());
         if sessions.0 != sessions.1 {

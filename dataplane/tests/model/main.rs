@@ -25,7 +25,7 @@ use random::Random;
 use script::Script;
 
 /// Scripts of a run.
-const RUNS: u64 = 200;
+const RUNS: u64 = 150;
 /// Steps of a script.
 const STEPS: usize = 150;
 
@@ -37,20 +37,32 @@ fn seeds() -> std::ops::Range<u64> {
     }
 }
 
+/// Runs a script, and panics with the shortest one that fails.
+fn hold(script: Script, seed: u64, reached: &mut driver::Reached) {
+    let Err(failure) = driver::run(&script, reached) else { return };
+    let fails = |script: &Script| driver::run(script, &mut driver::Reached::default()).is_err();
+    let script = shrink::shortest(script, fails);
+    let shortest = driver::run(&script, &mut driver::Reached::default()).unwrap_err();
+    panic!(
+        "{failure}\n\nThe shortest script that fails ({shortest}):\n{script}\nrun it again with PINHOLE_SEED={seed}"
+    );
+}
+
+#[test]
+fn a_change_of_the_configuration_reaches_many_sessions() {
+    // They are many steps, and each is looked at by hundreds of sessions.
+    let mut reached = driver::Reached::default();
+    for seed in seeds().step_by(100) {
+        hold(Script::crowded(&mut Random(seed), 4 * STEPS), seed, &mut reached);
+    }
+    assert!(reached.sessions > 2 * pinhole_dataplane::limits::JUDGED_PER_CALL, "{reached:?}");
+}
+
 #[test]
 fn the_engine_does_what_the_model_says() {
     let mut reached = driver::Reached::default();
     for seed in seeds() {
-        let script = Script::random(&mut Random(seed), STEPS);
-        if let Err(failure) = driver::run(&script, &mut reached) {
-            let script = shrink::shortest(script, |script| {
-                driver::run(script, &mut driver::Reached::default()).is_err()
-            });
-            let shortest = driver::run(&script, &mut driver::Reached::default()).unwrap_err();
-            panic!(
-                "{failure}\n\nThe shortest script that fails ({shortest}):\n{script}\nrun it again with PINHOLE_SEED={seed}"
-            );
-        }
+        hold(Script::random(&mut Random(seed), STEPS), seed, &mut reached);
     }
     // A generator that reaches nothing would prove nothing.
     if std::env::var_os("PINHOLE_SEED").is_none() {

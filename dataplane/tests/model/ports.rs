@@ -63,22 +63,16 @@ impl Model {
 
     /// Returns the outside address that all mappings of a host have, while it has any or a block.
     fn paired(&self, host: Ipv4Addr) -> Option<Ipv4Addr> {
-        let of_mapping = self
-            .mappings
-            .iter()
-            .find(|(key, end)| key.1.0 == host && **end != key.1 && self.forward_to(key.0, **end).is_none());
+        let of_mapping = self.pooled.iter().find(|key| key.1.0 == host);
         let of_block =
             self.blocks.iter().find(|(_, block)| block.owner == host && block.is_surely_owned(self.now));
-        of_mapping.map(|(_, end)| end.0).or(of_block.map(|(start, _)| start.0))
+        of_mapping.map(|key| self.mappings[key].0).or(of_block.map(|(start, _)| start.0))
     }
 
     /// Whether the engine's choice for a new mapping, or its refusal, is one that it may make.
     pub(crate) fn check_choice(&self, mapping: MappingKey, chosen: Option<End>) -> Result<End, Outcome> {
         let host = mapping.1.0;
-        let held = self.mappings.iter().filter(|(key, end)| {
-            key.1.0 == host && **end != key.1 && self.forward_to(key.0, **end).is_none()
-        });
-        let held = held.count();
+        let held = self.pooled.iter().filter(|key| key.1.0 == host).count();
         if self.config.nat.limits.ports.is_some_and(|most| held >= most.get() as usize) {
             return Err(Outcome::Drop(DropReason::SubscriberPorts));
         }

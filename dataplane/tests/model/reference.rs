@@ -1,6 +1,6 @@
 //! What a NAT is: mappings between inside and outside endpoints, and sessions that use them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use pinhole_dataplane::addr::Realm;
@@ -61,6 +61,8 @@ pub(crate) struct Model {
     /// The outside endpoint of each mapping; a mapping is there as long as a session uses it.
     pub(crate) mappings: BTreeMap<MappingKey, End>,
     pub(crate) sessions: BTreeMap<SessionKey, Session>,
+    /// The mappings that have taken a port of the pool.
+    pub(crate) pooled: BTreeSet<MappingKey>,
     /// Whose each block is, and how long it stays so when there is no mapping in it.
     pub(crate) blocks: BTreeMap<End, Block>,
     /// When each host may open as many sessions at once as in a second.
@@ -96,7 +98,15 @@ pub(crate) enum Rule {
 impl Model {
     pub(crate) fn new(config: Config, now: u64) -> Self {
         let (mappings, sessions) = (BTreeMap::new(), BTreeMap::new());
-        Self { config, now, mappings, sessions, blocks: BTreeMap::new(), rested: BTreeMap::new() }
+        Self {
+            config,
+            now,
+            mappings,
+            sessions,
+            pooled: BTreeSet::new(),
+            blocks: BTreeMap::new(),
+            rested: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn is_inside(address: Ipv4Addr) -> bool {
@@ -111,13 +121,40 @@ impl Model {
     pub(crate) fn pass_time(&mut self, now: u64) {
         self.now = now;
         self.sessions.retain(|_, session| session.expires > now);
-        self.drop_unused();
         self.blocks.retain(|_, block| block.may_be_owned(now));
+        self.drop_unused();
     }
 
     fn drop_unused(&mut self) {
-        let Self { mappings, sessions, .. } = self;
+        let Self { mappings, sessions, pooled, blocks, rested, .. } = self;
         mappings.retain(|key, _| sessions.values().any(|session| session.mapping == *key));
+        pooled.retain(|key| mappings.contains_key(key));
+        // Who has nothing is not remembered, with what it has opened lately neither.
+        rested.retain(|host, _| {
+            mappings.keys().any(|key| key.1.0 == *host) || blocks.values().any(|block| block.owner == *host)
+        });
+    }
+
+    /// The configuration is another one: what it would not make so ends. Returns that, with its outside endpoints.
+    pub(crate) fn change(&mut self, config: Config) -> Vec<(SessionKey, End)> {
+        self.config = config;
+        let ended = |key: &SessionKey, session: &Session| {
+            let (protocol, inside, _) = session.mapping;
+            let (outside, pooled) = (self.mappings[&session.mapping], self.pooled.contains(&session.mapping));
+            match self.rule(protocol, inside, key.2) {
+                // A port of the pool goes back, even if by configuration it is the same one.
+                Rule::Same => pooled || outside != inside,
+                Rule::Fixed(fixed) => pooled || outside != fixed,
+                Rule::Pooled => !pooled || self.forward_to(protocol, outside).is_some(),
+            }
+        };
+        let gone = self.sessions.iter().filter(|(key, session)| ended(key, session));
+        let gone: Vec<_> = gone.map(|(key, session)| (*key, self.mappings[&session.mapping])).collect();
+        for (key, _) in &gone {
+            self.sessions.remove(key);
+        }
+        self.drop_unused();
+        gone
     }
 
     /// A packet from an inside host crosses; `chosen` tells of the engine's choice.
@@ -165,7 +202,11 @@ impl Model {
             let outside = match self.rule(protocol, inside, flow.to) {
                 Rule::Same => inside,
                 Rule::Fixed(outside) => outside,
-                Rule::Pooled => self.check_choice(mapping, chosen(mapping))?,
+                Rule::Pooled => {
+                    let outside = self.check_choice(mapping, chosen(mapping))?;
+                    self.pooled.insert(mapping);
+                    outside
+                }
             };
             self.mappings.insert(mapping, outside);
         }
@@ -250,7 +291,7 @@ impl Model {
         match self.rule(flow.protocol, mapping.1, flow.from) {
             Rule::Same => flow.to == mapping.1,
             Rule::Fixed(outside) => flow.to == outside,
-            Rule::Pooled => flow.to != mapping.1,
+            Rule::Pooled => self.pooled.contains(&mapping),
         }
     }
 

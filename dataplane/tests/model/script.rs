@@ -36,6 +36,8 @@ pub(crate) enum Step {
     Wait(u32),
     /// The configuration changes, by who may send in.
     Filter(Dependence),
+    /// The configuration changes, by what is forwarded and by whom nothing is translated towards.
+    Change { forwards: u8, exempt: bool },
 }
 
 /// A configuration and what happens under it.
@@ -56,6 +58,30 @@ impl Script {
         let config = settings::random(random);
         let seed = random.next() as u8;
         Self { config, seed, steps: (0..steps).map(|_| step(random)).collect() }
+    }
+}
+
+impl Script {
+    /// Many sessions at a time, and changes of the configuration that reach some of them late.
+    pub(crate) fn crowded(random: &mut Random, steps: usize) -> Self {
+        let mut config = settings::random(random);
+        settings::make_room(&mut config);
+        let seed = random.next() as u8;
+        Self { config, seed, steps: (0..steps).map(|_| crowded_step(random)).collect() }
+    }
+}
+
+fn crowded_step(random: &mut Random) -> Step {
+    let [host, remote, known, session] = [(); 4].map(|()| random.next() as u8);
+    let protocol = *random.pick(&PROTOCOLS);
+    let (port, far_port) = (random.between(1_990, 2_100) as u16, *random.pick(&REMOTE_PORTS));
+    match random.between(0, 99) {
+        0..=74 => Step::Out { protocol, host, port, remote, to_port: far_port },
+        75..=84 => Step::Answer { session, from_inside: random.percent(50) },
+        85..=93 => Step::In { protocol, known, remote, from_port: far_port },
+        94..=96 => Step::Change { forwards: random.next() as u8, exempt: random.percent(40) },
+        97 => Step::Filter(*random.pick(&Dependence::ALL)),
+        _ => Step::Wait(10),
     }
 }
 
@@ -83,6 +109,7 @@ fn step(random: &mut Random) -> Step {
         82..=86 => Step::Report { session, from_inside },
         87 => Step::Spoof { from_inside, remote },
         88 => Step::Filter(*random.pick(&Dependence::ALL)),
+        89 => Step::Change { forwards: random.next() as u8, exempt: random.percent(40) },
         _ => Step::Wait(*random.pick(&[10, 100, 990, 5_000, 14_000, 31_000, 61_000, 130_000, 301_000])),
     }
 }

@@ -53,7 +53,6 @@ pub(crate) fn random(random: &mut Random) -> Config {
     };
     let ports = PortRange::new(1_024, 1_023 + count).unwrap();
     let pool = (0..addresses).map(|n| PoolAddress { address: pool_address(n), ports, host: false }).collect();
-    let shared = matches!(allocation, Allocation::Random | Allocation::Blocks(_));
     let most = |random: &mut Random, values: &[u32]| NonZeroU32::new(*random.pick(values));
     let timeouts = if random.percent(50) {
         Timeouts::default()
@@ -73,8 +72,8 @@ pub(crate) fn random(random: &mut Random) -> Config {
             allocation,
             mapping: *random.pick(&Dependence::ALL),
             filtering: *random.pick(&Dependence::ALL),
-            forwards: if shared && random.percent(40) { forwards(random) } else { vec![] },
-            exempt: if random.percent(20) { exempt(random) } else { vec![] },
+            forwards: if may_forward(allocation) { forwards(random.next() as u8) } else { vec![] },
+            exempt: if random.percent(20) { exempt(random.percent(50)) } else { vec![] },
             // What has no ports is not modelled.
             other_protocols: OtherProtocols::default(),
             tcp_mss: None,
@@ -93,7 +92,17 @@ pub(crate) fn random(random: &mut Random) -> Config {
     }
 }
 
-fn forwards(random: &mut Random) -> Vec<Forward> {
+/// Makes a configuration one under which many sessions fit.
+pub(crate) fn make_room(config: &mut Config) {
+    let ports = PortRange::new(1_024, 1_323).unwrap();
+    config.pool = (0..3).map(|n| PoolAddress { address: pool_address(n), ports, host: false }).collect();
+    config.nat.allocation = Allocation::Random;
+    config.nat.limits = SubscriberLimits::default();
+    config.timeouts = Timeouts::default();
+}
+
+/// One of the lists of static forwards that there are here; many of them are empty.
+pub(crate) fn forwards(kind: u8) -> Vec<Forward> {
     let forward = |outside: (u16, u16), inside: u16, to: u8, transport| Forward {
         transport,
         outside: pool_address(0),
@@ -101,19 +110,28 @@ fn forwards(random: &mut Random) -> Vec<Forward> {
         inside: host(to),
         inside_ports: PortRange::new(inside, inside + (outside.1 - outside.0)).unwrap(),
     };
-    let transports = [ServiceTransport::Tcp, ServiceTransport::Udp, ServiceTransport::TcpUdp];
-    // The second one takes ports that mappings would take, too.
-    let mut all = vec![forward((80, 80), 2_000, 0, *random.pick(&transports))];
-    // The third takes all of a block.
-    match random.between(0, 2) {
-        0 => all.push(forward((1_025, 1_026), 2_001, 1, *random.pick(&transports))),
-        1 => all.push(forward((1_024, 1_087), 2_001, 1, *random.pick(&transports))),
+    let transport = |at: u8| {
+        [ServiceTransport::Tcp, ServiceTransport::Udp, ServiceTransport::TcpUdp][usize::from(at % 3)]
+    };
+    if kind % 8 < 4 {
+        return vec![];
+    }
+    let mut all = vec![forward((80, 80), 2_000, 0, transport(kind / 8))];
+    // The second one takes ports that mappings would take, too, and the third one all of a block.
+    match kind % 3 {
+        0 => all.push(forward((1_025, 1_026), 2_001, 1, transport(kind / 24))),
+        1 => all.push(forward((1_024, 1_087), 2_001, 1, transport(kind / 24))),
         _ => {}
     }
     all
 }
 
-fn exempt(random: &mut Random) -> Vec<Exemption> {
-    let ports = if random.percent(50) { vec![] } else { vec![PortRange::new(50, 60).unwrap()] };
+/// Whether an allocation leaves ports for static forwards.
+pub(crate) const fn may_forward(allocation: Allocation) -> bool {
+    matches!(allocation, Allocation::Random | Allocation::Blocks(_))
+}
+
+pub(crate) fn exempt(any_port: bool) -> Vec<Exemption> {
+    let ports = if any_port { vec![] } else { vec![PortRange::new(50, 60).unwrap()] };
     vec![Exemption { destination: "192.0.2.0/24".parse().unwrap(), ports }]
 }
