@@ -1,3 +1,5 @@
+//! Exporters, in files and in messages.
+
 use pinhole_proto::v1;
 
 use pinhole_dataplane::config::nat::export::*;

@@ -1,3 +1,5 @@
+//! Whether inside hosts may ask for mappings, in files and in messages.
+
 use pinhole_proto::v1;
 
 use pinhole_dataplane::config::nat::pcp::*;
