@@ -21,7 +21,7 @@ use pinhole_dataplane::engine::{Engine, Event, Packet, Verdict};
 use pinhole_dataplane::limits::Limits;
 use pinhole_dataplane::rng::Seed;
 use pinhole_dataplane::time::Timestamp;
-use pinhole_dataplane::wire::ipv6;
+use pinhole_dataplane::wire::{ipv4, ipv6};
 
 use crate::config::{Config, UNPRIVILEGED};
 use crate::datapath::compile::{self, CompileError};
@@ -122,11 +122,15 @@ impl Replay {
     }
 
     fn process(&mut self, mut buffer: Vec<u8>, sink: &mut dyn Sink) -> io::Result<()> {
-        let realm = match Fields::read(&buffer) {
-            Some(fields) => self.snapshot.realm_of(fields.source.0),
-            None if self.is_inside_ipv6(&buffer) => Realm::Inside,
+        // Errors and later fragments have no ports, and a source all the same.
+        let is_ipv4 = ipv4::version(&buffer) == 4 && buffer.len() >= ipv4::MIN_HEADER;
+        let realm = if is_ipv4 {
+            self.snapshot.realm_of(ipv4::source(&buffer))
+        } else if self.is_inside_ipv6(&buffer) {
+            Realm::Inside
+        } else {
             // The engine says what is wrong with it.
-            None => Realm::Outside,
+            Realm::Outside
         };
         if realm == Realm::Outside {
             self.names.readdress(&self.snapshot, &mut buffer);

@@ -10,7 +10,7 @@ use pinhole_lab::daemon::STANDALONE;
 
 use crate::frames::{Format, Traffic, capture};
 use crate::packets::{ACK, Address, FIN, SYN, Seen, echo, echo_reply, read, sequence, tcp, udp, unreachable};
-use crate::verify::{Packet, ftp_leak, header_leak};
+use crate::verify::{Packet, checksum, ftp_leak, header_leak};
 
 const POOL: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
@@ -165,6 +165,37 @@ fn who_is_inside_can_be_told() {
     let overlaps = replay(&capture, &["--inside", "203.0.113.0/24"]);
     assert_eq!(overlaps.output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&overlaps.output.stderr).contains("lies in the inside prefix"));
+}
+
+/// Cuts a datagram into two fragments after its first 32 bytes.
+fn fragments(packet: &[u8]) -> [Vec<u8>; 2] {
+    let piece = |bytes: &[u8], place: u16| {
+        let mut piece = [&packet[..20], bytes].concat();
+        let length = u16::try_from(piece.len()).unwrap();
+        piece[2..4].copy_from_slice(&length.to_be_bytes());
+        piece[6..8].copy_from_slice(&place.to_be_bytes());
+        piece[10..12].fill(0);
+        let sum = checksum(&[&piece[..20]]);
+        piece[10..12].copy_from_slice(&sum.to_be_bytes());
+        piece
+    };
+    [piece(&packet[20..52], 0x2000), piece(&packet[52..], 4)]
+}
+
+#[test]
+fn what_has_no_ports_is_from_where_its_source_is() {
+    let (client, server) = ((CLIENT, 5_000), (SERVER, 53));
+    let [first, second] = fragments(&udp(client, server, &[7; 64]));
+    let [first_back, second_back] = fragments(&udp(server, client, &[8; 64]));
+    let error = unreachable(3, CLIENT, SERVER, &udp(server, client, &[8; 64]));
+    let traffic = at_once(vec![first, second, first_back, second_back, error]);
+    let outcome = replay(&capture(&traffic, Format::Ethernet), &[]);
+    assert_eq!((outcome.outside.len(), outcome.inside.len()), (3, 2), "{}", outcome.said());
+    for bytes in &outcome.outside {
+        let packet = Packet::read(bytes).unwrap();
+        assert_eq!((packet.source, packet.wrong_checksum()), (POOL, None));
+    }
+    assert!(outcome.inside.iter().all(|bytes| Packet::read(bytes).unwrap().destination == CLIENT));
 }
 
 #[test]
