@@ -13,7 +13,7 @@ use crate::nat::block::BlockState;
 use crate::nat::filter::Filters;
 use crate::nat::key::flow;
 use crate::nat::{Mapping, MappingId, Nat, Source};
-use crate::tuple::Protocol;
+use crate::tuple::{Protocol, Tuple};
 
 /// A change that has not reached every session yet.
 #[derive(Clone, Copy, Debug)]
@@ -145,9 +145,19 @@ impl Nat {
         }
     }
 
+    /// Finds the mapping of a key and holds it once more, if it is of use for what a rule wants.
+    pub(super) fn hold_known(&mut self, key: &Tuple, rule: Rule) -> Option<MappingId> {
+        let id = self.lookup(key)?;
+        if !self.is_of_use(id, rule) {
+            return None;
+        }
+        self.hold(id);
+        Some(id)
+    }
+
     /// Whether a mapping that was found is what a rule wants. If not, it serves only those who hold it from now on: until
     /// they have ended.
-    pub(super) fn is_of_use(&mut self, id: MappingId, rule: Rule) -> bool {
+    fn is_of_use(&mut self, id: MappingId, rule: Rule) -> bool {
         let (Some(_), Some(rules), Some(mapping)) = (self.change, self.rules.as_ref(), self.mapping(id))
         else {
             return true;

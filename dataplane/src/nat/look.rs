@@ -26,6 +26,11 @@ pub struct SubscriberView {
 }
 
 impl Nat {
+    /// Visits every mapping.
+    pub fn iter(&self) -> impl Iterator<Item = &Mapping> {
+        self.mappings.iter().flatten()
+    }
+
     /// Returns the number of places for subscribers, free ones included.
     pub fn subscriber_places(&self) -> u32 {
         self.capacity.subscribers

@@ -330,20 +330,6 @@ impl Nat {
         self.notices.pop_front()
     }
 
-    /// Visits every mapping.
-    pub fn iter(&self) -> impl Iterator<Item = &Mapping> {
-        self.mappings.iter().flatten()
-    }
-
-    fn hold_known(&mut self, key: &Tuple, rule: Rule) -> Option<MappingId> {
-        let id = self.lookup(key)?;
-        if !self.is_of_use(id, rule) {
-            return None;
-        }
-        self.hold(id);
-        Some(id)
-    }
-
     fn lookup(&self, key: &Tuple) -> Option<MappingId> {
         let found = self.by_inside.lookup(self.hasher.key(&(*key).into()), |slot| {
             self.mapping(MappingId(slot)).is_some_and(|mapping| mapping.key() == *key)

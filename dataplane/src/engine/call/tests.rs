@@ -15,7 +15,7 @@ use crate::engine::decider::Decider;
 use crate::engine::{DropReason, EndReason, Engine, Event, Packet, Verdict};
 use crate::limits::Limits;
 use crate::time::Timestamp;
-use crate::tuple::{Direction, Protocol, Tuple};
+use crate::tuple::{Direction, Flow, Protocol, Tuple};
 use crate::wire::{self, checksum, ipv4, set_u8, set_u16, u16_at};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 5);
@@ -308,14 +308,13 @@ fn whatever_is_announced_nobody_comes_from_an_impossible_address() {
 fn the_control_session_lives_as_long_as_a_call() {
     let mut network = Network::new();
     let syn = emit::craft_tcp(
-        &Tuple {
+        &Flow::from(Tuple {
             protocol: Protocol::Tcp,
             source: client(2),
             source_port: 40_000,
             destination: SERVER,
             destination_port: 1_723,
-        }
-        .into(),
+        }),
         &CraftedSegment {
             direction: Direction::Original,
             seq: 1,
