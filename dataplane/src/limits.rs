@@ -92,7 +92,7 @@ pub const FRAGMENT_BYTES: usize = 4 << 20;
 /// One part in so many of the datagrams that are followed on a side is for those whose first fragment has not come.
 pub const FRAGMENT_SHARE_OF_UNKNOWN: u32 = 4;
 /// One part in so many of what there is on a side is for one source.
-pub const FRAGMENT_SHARE_OF_SOURCE: u32 = 4;
+pub const FRAGMENT_SHARE_OF_SOURCE: u32 = 16;
 /// How long an answered session of a protocol that is not read lives without a packet.
 pub const OTHER_IDLE: Duration = Duration::from_secs(600);
 

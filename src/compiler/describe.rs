@@ -38,6 +38,7 @@ pub fn describe(config: &v1::GatewayConfig, hidden: &Hidden) -> BTreeMap<String,
         values.insert("/nat/pool".to_owned(), json!(nat.pool));
         values.extend(nat::describe(nat));
     }
+    values.extend(config.exports.iter().map(nat::export));
     for alg in &config.algs {
         let path = format!("/algs/{}", protocol_word(alg.protocol));
         values.insert(format!("{path}/enabled"), json!(alg.enabled));

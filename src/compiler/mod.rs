@@ -65,7 +65,7 @@ pub fn compile(appliance: &Appliance, inputs: &Inputs) -> Result<Compiled, Compi
         nat: Some(nat::compile(settings)),
         algs: alg::compile(policy.as_ref(), inputs)?,
         ipv6: None,
-        exports: Vec::new(),
+        exports: settings.exports.iter().map(nat::export).collect(),
     };
     let (bytes, hash) = hash::encode(&config);
     Ok(Compiled { config, bytes, hash })

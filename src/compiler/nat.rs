@@ -3,8 +3,11 @@
 use std::num::NonZeroU32;
 
 use pinhole_dataplane::config::PortRange;
+use pinhole_dataplane::config::nat::export::ExportSettings;
+use pinhole_dataplane::config::nat::pcp::PcpSettings;
 use pinhole_proto::v1;
 
+use crate::domain::nat::export::numbers_of;
 use crate::domain::nat::translation::{
     Allocation, Dependence, Exemption, Forward, Mode, OtherProtocols, SubscriberLimits, Translation,
     protocol_of,
@@ -28,6 +31,29 @@ pub(super) fn compile(settings: &NatSettings) -> v1::Nat {
         exempt_destinations: translation.exempt.iter().map(exemption).collect(),
         other_protocols: other_protocols(translation.other_protocols).into(),
         tcp_mss: translation.tcp_mss.map_or(0, |mss| mss.bytes().into()),
+        pcp: settings.pcp.map(pcp),
+    }
+}
+
+fn pcp(settings: PcpSettings) -> v1::Pcp {
+    v1::Pcp {
+        nat_pmp: settings.nat_pmp,
+        third_party: settings.third_party,
+        min_lifetime_seconds: settings.min_lifetime,
+        max_lifetime_seconds: settings.max_lifetime,
+    }
+}
+
+pub(super) fn export(settings: &ExportSettings) -> v1::Export {
+    let (domain, enterprise) = numbers_of(settings.format);
+    v1::Export {
+        name: settings.name.clone(),
+        format: settings.format.name().to_owned(),
+        to: settings.target.to_string(),
+        events: settings.events.iter().map(|kind| kind.name().to_owned()).collect(),
+        queue: settings.queue,
+        domain,
+        enterprise: enterprise.unwrap_or_default(),
     }
 }
 

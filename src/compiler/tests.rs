@@ -255,6 +255,25 @@ fn a_gateway_takes_every_kind_of_translation() {
 }
 
 #[test]
+fn a_gateway_takes_exporters_and_what_inside_hosts_may_ask_for() {
+    let pcp = json!({"nat_pmp": false, "third_party": true, "min_lifetime_seconds": 60, "max_lifetime_seconds": 600});
+    let ipfix = json!({"name": "b", "format": "ipfix", "to": "udp://192.0.2.9:4739", "events": ["sessions", "quota"],
+                       "queue": 100, "domain": 0});
+    let syslog = json!({"name": "a", "format": "syslog", "to": "tcp://[2001:db8::9]:601"});
+    let appliance = bare(&json!({"pcp": pcp, "export": [ipfix, syslog]}));
+    let compiled = compile(&appliance, &Inputs::default()).unwrap();
+    let taken = pinhole_gateway::config::message::parse(&compiled.config).unwrap();
+    let given = appliance.nat.unwrap();
+    assert_eq!((taken.pcp, taken.exports), (given.pcp, given.exports));
+    let shown = describe(&compiled.config, &Hidden::default());
+    assert_eq!(shown["/nat/pcp"], pcp);
+    let export = json!({"format": "ipfix", "to": "udp://192.0.2.9:4739", "events": ["sessions", "quota"],
+                        "queue": 100, "domain": 0, "enterprise": null});
+    assert_eq!(shown["/nat/export/b"], export);
+    assert_eq!(shown["/nat/export/a"]["enterprise"], json!(32_473));
+}
+
+#[test]
 fn a_description_leaves_out_what_is_hidden() {
     let service = object(
         FIRST_SERVICE,
@@ -289,7 +308,7 @@ fn what_is_said_about_ports_changes_the_configuration_and_nothing_else_does() {
         "mode": "port_translation", "mapping": "endpoint_independent", "filtering": "address_and_port_dependent",
         "other_protocols": "refuse", "tcp_mss": null,
         "port_block": null, "deterministic": null, "forwards": [], "exempt_destinations": [],
-        "limits": {"ports_per_subscriber": null},
+        "limits": {"ports_per_subscriber": null}, "pcp": null, "export": [],
     });
     assert_eq!(compile(&bare(&nothing), &Inputs::default()).unwrap().bytes, bytes);
     let said = json!({"port_block": {"size": 64}, "limits": {"new_sessions_per_second": 20}});

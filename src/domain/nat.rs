@@ -1,7 +1,10 @@
 //! The NAT settings of an appliance, by the gateway's own rules.
 
+pub mod export;
+mod pcp;
 pub mod translation;
 
+use pinhole_dataplane::config::nat::export::Trust;
 use pinhole_dataplane::config::nat::{self, List, Located, NatDraft, NatError};
 use serde_json::{Value, json};
 
@@ -21,11 +24,17 @@ pub fn decode(value: &Value, report: &mut Report) -> Option<Option<NatSettings>>
     let inside_prefixes = fields.optional("inside_prefixes", report, texts);
     let pool = fields.optional("pool", report, texts);
     let translation = translation::decode(&mut fields, report);
+    let pcp = fields.nullable("pcp", report, pcp::decode);
+    let exports = fields.or_default("export", report, export::decode);
     fields.finish(report);
     let lists = [&inside, &outside, &inside_prefixes, &pool];
     let empty =
         lists.iter().all(|list| list.as_ref().is_some_and(|list| list.as_ref().is_none_or(Vec::is_empty)));
-    if empty && translation.as_ref().is_some_and(translation::is_default) {
+    // What does not read is reported; the rest is checked all the same.
+    let unread = pcp.is_none() || exports.is_none();
+    let (pcp, exports) = (pcp.flatten(), exports.unwrap_or_default());
+    let plain = !unread && pcp.is_none() && exports.is_empty();
+    if empty && plain && translation.as_ref().is_some_and(translation::is_default) {
         return Some(None);
     }
     let at = report.pointer().to_owned();
@@ -36,8 +45,12 @@ pub fn decode(value: &Value, report: &mut Report) -> Option<Option<NatSettings>>
         inside_prefixes: list("inside_prefixes", inside_prefixes),
         pool: list("pool", pool),
         translation,
+        pcp,
+        exports,
+        trust: Trust::Remote,
     };
     match nat::check(draft) {
+        Ok(_) if unread => None,
         Ok(settings) => Some(Some(canonical(settings))),
         Err(problems) => {
             for problem in problems {
@@ -66,6 +79,9 @@ pub fn encode(settings: Option<&NatSettings>) -> Value {
     {
         fields.insert(name.to_owned(), json!(list));
     }
+    fields.insert("pcp".to_owned(), pcp::encode(settings.and_then(|settings| settings.pcp.as_ref())));
+    let exports = settings.map(|settings| settings.exports.iter().map(export::encode).collect());
+    fields.insert("export".to_owned(), Value::Array(exports.unwrap_or_default()));
     Value::Object(fields)
 }
 
@@ -96,11 +112,19 @@ fn canonical(mut settings: NatSettings) -> NatSettings {
     settings.inside_prefixes.sort_unstable();
     settings.pool.sort_unstable();
     settings.translation = translation::canonical(settings.translation);
+    settings.exports.sort_unstable_by(|left, right| left.name.cmp(&right.name));
     settings
+}
+
+fn number(value: &Value, report: &mut Report) -> Option<Located<i64, String>> {
+    let value = input::integer(value, report)?;
+    Some(Located { value, at: report.pointer().to_owned() })
 }
 
 fn code(error: &NatError) -> Code {
     match error {
+        NatError::Export(error) => export::code(error),
+        NatError::Pcp(error) => pcp::code(error),
         NatError::Empty(_) => Code::Required,
         NatError::TooMany { .. } | NatError::PoolSize(_) | NatError::PoolRoom { .. } => Code::Length,
         NatError::Interface { .. } | NatError::Prefix { .. } | NatError::Range { .. } => Code::Format,

@@ -21,7 +21,7 @@ async fn an_appliance_says_every_default() {
     let limits = json!({"ports_per_subscriber": null, "sessions_per_subscriber": null,
                         "new_sessions_per_second": null});
     let empty = json!({"inside": [], "outside": [], "inside_prefixes": [], "pool": [], "mode": "port_translation", "mapping": "endpoint_independent", "filtering": "address_and_port_dependent", "other_protocols": "refuse", "tcp_mss": null,
-                       "port_block": null, "deterministic": null, "forwards": [], "exempt_destinations": [],
+                       "port_block": null, "deterministic": null, "forwards": [], "exempt_destinations": [], "pcp": null, "export": [],
                        "limits": limits});
     assert_eq!((&body["site"], &body["labels"]), (&json!(""), &json!({})));
     assert_eq!((&body["master_profile"], &body["nat"]), (&json!(null), &empty));

@@ -165,6 +165,9 @@ fn document() -> impl proptest::strategy::Strategy<Value = Value> {
         "size",
         "limits",
         "sessions_per_subscriber",
+        "pcp",
+        "export",
+        "events",
         "x",
     ];
     leaf.prop_recursive(4, 32, 6, move |inner| {

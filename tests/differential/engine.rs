@@ -35,6 +35,7 @@ impl Ours {
             timeouts: Timeouts::default(),
             decrement_ttl: true,
             mtu: 1_500,
+            ipv6: None,
         };
         engine.apply(Arc::new(Snapshot::new(config).unwrap()), now);
         Self { engine, now }

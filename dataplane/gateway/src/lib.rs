@@ -13,6 +13,7 @@ mod host;
 mod live;
 pub mod local;
 mod options;
+mod pcp;
 mod process;
 pub mod replay;
 pub mod store;

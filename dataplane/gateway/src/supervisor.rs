@@ -17,7 +17,7 @@ use crate::datapath::worker::{Enforcement, Worker, WorkerError, WorkerHandle};
 use crate::datapath::{INSIDE_TUN, OUTSIDE_TUN, QUEUES};
 use crate::events::EventSender;
 use crate::export::Exports;
-use crate::host::addresses::Monitor;
+use crate::host::addresses::{self, Monitor};
 use crate::host::command::{CommandError, Program, run};
 use crate::host::journal::{Journal, JournalError};
 use crate::host::lock::{Lock, LockError};
@@ -26,6 +26,7 @@ use crate::host::plan::{self, HostFacts, Plan};
 use crate::host::setup::{HostError, HostSetup};
 use crate::host::sysctl::{self, SysctlError};
 use crate::options::{NetworkNamespace, Running, Status};
+use crate::pcp::{Epoch, Pcp, Wanted};
 
 /// Settings of the TUN devices; they end with the devices, so nothing has to be restored.
 const TUN_SETTINGS: [(&str, &str); 3] = [
@@ -250,6 +251,8 @@ struct Supervisor {
     /// What could not be enforced yet.
     pending: Option<(Config, Running)>,
     exports: Exports,
+    pcp: Pcp,
+    epoch: Epoch,
     status: Arc<watch::Sender<Status>>,
     /// The namespace's name.
     identity: String,
@@ -287,6 +290,8 @@ impl Supervisor {
             worker,
             enforced,
             pending,
+            pcp: Pcp::new(exports.runtime()),
+            epoch: Epoch::new(),
             exports,
             status,
             identity,
@@ -379,6 +384,8 @@ impl Supervisor {
             own,
             echo: config.host_echo,
             outlets: self.exports.outlets(&config.exports),
+            leases: config.pcp.is_some(),
+            epoch: self.epoch.clone(),
         };
         Ok((facts, plan, enforcement))
     }
@@ -399,12 +406,29 @@ impl Supervisor {
             }
             return Err(error);
         }
+        self.serve_pcp(&config);
         if let Err(error) = self.host.trim(&plan) {
             tracing::warn!(%error, "something of the former configuration is still on the host");
         }
         self.enforced = Some(Enforced { config, facts, plan });
         self.pending = None;
         Ok(())
+    }
+
+    /// Has inside hosts' own mappings be asked for where they may be. That they cannot be leaves the rest as it is.
+    fn serve_pcp(&mut self, config: &Config) {
+        let wanted = config.pcp.map(|settings| {
+            let addresses = addresses::of_interfaces(&config.inside)?;
+            Ok(Wanted { settings, subscribers: config.inside_prefixes.clone(), addresses })
+        });
+        let worker = self.worker.handle();
+        let configured = wanted
+            .transpose()
+            .map_err(|errno: nix::Error| errno.into())
+            .and_then(|wanted| self.pcp.configure(wanted, &worker, &self.epoch));
+        if let Err(error) = configured {
+            tracing::warn!(%error, "inside hosts cannot ask for mappings of their own");
+        }
     }
 
     /// Looks at the host anew after interfaces or addresses have changed, and brings it back to the plan.
@@ -439,6 +463,7 @@ impl Supervisor {
         if facts != enforced.facts {
             self.worker.apply(enforcement)?;
         }
+        self.serve_pcp(&enforced.config);
         if plan != enforced.plan {
             self.host.trim(&plan)?;
         }

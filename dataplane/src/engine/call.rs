@@ -96,7 +96,8 @@ impl Engine {
             Realm::Outside => between(inside, peer, peers_call),
         };
         let outward = between(own, peer, peers_call);
-        if self.calls.contains_key(&outward) {
+        let rival = self.calls.get(&outward).copied();
+        if rival.is_some_and(|(id, _)| self.is_allowed(context.snapshot, id)) {
             // The peer could not tell the two apart either.
             return Err(DropReason::TupleTaken);
         }

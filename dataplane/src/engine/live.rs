@@ -1,5 +1,7 @@
 //! What there is now, shown a bounded piece at a time, and ended one by one.
 
+use std::net::Ipv4Addr;
+
 use crate::alg::{AlgProtocol, CloseReason, PinholeId};
 use crate::config::PortRange;
 use crate::conntrack::expectation::Pinhole;
@@ -51,6 +53,11 @@ impl Engine {
     /// Returns the number of mappings.
     pub fn mapping_count(&self) -> usize {
         self.nat.len()
+    }
+
+    /// Returns the outside address that a host's sessions leave from, or would if it had any.
+    pub fn outside_address_of(&self, host: Ipv4Addr) -> Option<Ipv4Addr> {
+        self.nat.outside_address_of(host)
     }
 
     /// Returns the number of places for inside hosts, free ones included.

@@ -88,6 +88,11 @@ impl Sweep {
         }
     }
 
+    /// Whether no session is left to judge.
+    fn has_judged_sessions(&self) -> bool {
+        self.at == self.unjudged.len()
+    }
+
     /// Returns a place whose session is still to be judged, looking at no more than so many words.
     fn next(&mut self, words: &mut usize) -> Option<u32> {
         while *words > 0 {
@@ -143,7 +148,10 @@ impl Engine {
                 self.judge(snapshot, id);
             }
         }
-        while budget > 0 && words > 0 {
+        if !self.sweep.has_judged_sessions() {
+            return false;
+        }
+        while budget > 0 {
             budget -= 1;
             let pinhole = self.expectations.after(self.sweep.pinhole).next().copied();
             if let Some(pinhole) = pinhole {

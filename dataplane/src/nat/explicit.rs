@@ -58,6 +58,22 @@ impl Wish {
 }
 
 impl Nat {
+    /// Returns the outside address that a host's sessions leave from, or would if it had any.
+    pub fn outside_address_of(&self, host: Ipv4Addr) -> Option<Ipv4Addr> {
+        let rules = self.rules.as_deref().filter(|rules| rules.is_inside(host))?;
+        // Any port will do: what a forward leads to leaves from the same address.
+        match rules.rule(&flow(Protocol::Udp, (host, 0), ANYBODY)) {
+            Rule::Untranslated => Some(host),
+            Rule::Fixed(address, _) => Some(address),
+            Rule::Pooled => match rules.deterministic() {
+                Some(relation) => relation.outside_of(host).map(|(address, _)| address),
+                None => self.paired_with(host).or_else(|| self.home_of(host)),
+            },
+            // Not of what has ports.
+            Rule::Shared | Rule::Refused(_) => None,
+        }
+    }
+
     /// Returns the mapping of an inside endpoint towards everybody, made now if there is none, held once more.
     ///
     /// # Errors
@@ -80,6 +96,7 @@ impl Nat {
             Rule::Refused(why) => return Err(WishError::Nat(NatError::Refused(why))),
             // One host at a time has it towards one address, so it stands for nobody alone.
             Rule::Shared => return Err(WishError::Dependent),
+            Rule::Pooled if self.waits() => return Err(WishError::Nat(NatError::NoPool)),
             Rule::Pooled if self.settings.mapping != Dependence::Independent => {
                 return Err(WishError::Dependent);
             }
@@ -160,9 +177,13 @@ impl Nat {
             let fits = range.contains(port) && address.is_none_or(|wanted| wanted == own);
             return fits.then(|| self.take_port(need, own, only, rng)).flatten().map(|port| (own, port));
         }
-        // All of a subscriber's mappings have one outside address, whatever it would like.
+        // All of a subscriber's mappings have one outside address, whatever it would like, as long as that is of the pool.
+        if let Some(left) = subscriber.paired.filter(|paired| !self.pool.contains(*paired)) {
+            self.unpair(need.subscriber, left);
+        }
+        let subscriber = *self.subscribers.at(need.subscriber)?;
         let own = subscriber.paired.or(address).or_else(|| self.home_of(subscriber.address))?;
-        if address.is_some_and(|wanted| wanted != own) {
+        if address.is_some_and(|wanted| wanted != own) || !self.pool.contains(own) {
             return None;
         }
         let taken = match self.settings.allocation {

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::config::nat::{Dependence, Translation};
-use crate::config::{Rule, Snapshot, Untranslatable};
+use crate::config::{Rule, Snapshot};
 use crate::conntrack::TupleHasher;
 use crate::conntrack::index::Index;
 use crate::rng::Rng;
@@ -16,6 +16,7 @@ mod account;
 mod allocate;
 mod block;
 mod change;
+mod error;
 mod explicit;
 mod filter;
 mod key;
@@ -35,6 +36,7 @@ use ports::Wanted;
 use subscriber::Subscribers;
 
 pub use allocate::PortBlock;
+pub use error::NatError;
 pub use explicit::{Otherwise, Wish, WishError};
 pub use look::SubscriberView;
 pub use subscriber::SubscriberLimit;
@@ -82,23 +84,6 @@ enum Source {
     Configuration,
     /// It is an address of the pool without a port, for each host that shares the address.
     Shared,
-}
-
-/// Why no mapping could be obtained.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum NatError {
-    /// The subscriber's outside address, or its part of it, has no such port left.
-    NoPort,
-    /// The subscriber has as many ports as it may have.
-    PortLimit,
-    /// As many mappings exist as the engine has room for.
-    Full,
-    /// As many subscribers have something as the engine has room for.
-    SubscribersFull,
-    /// There is no pool, or it is about to be given out in another way.
-    NoPool,
-    /// The protocol cannot be translated as configured.
-    Refused(Untranslatable),
 }
 
 /// Something about a subscriber's ports that the world is to be told.

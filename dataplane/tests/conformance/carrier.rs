@@ -6,9 +6,11 @@ pub(crate) const RFC6888: Document = Document {
     rfc: 6888,
     title: "carrier-grade NATs",
     rows: &[
-        must("REQ-1", "the requirements of each protocol that is translated").part("what this document calls gaps").also(
-            &["rfc5382_req_1_a_mapping_is_independent_of_the_destination"],
-        ),
+        must("REQ-1", "the requirements of each protocol that is translated").also(&[
+            "rfc4787_req_1_a_mapping_is_independent_of_the_destination",
+            "rfc5382_req_1_a_mapping_is_independent_of_the_destination",
+            "rfc5508_req_1_queries_from_inside_and_their_answers_pass",
+        ]).part("DCCP (RFC 5597) passes by its addresses alone, as protocols without ports do"),
         must("REQ-2", "paired pooling is the default").also(&[
             "rfc4787_req_2_all_sessions_of_a_host_have_one_address",
         ]),
@@ -32,11 +34,12 @@ pub(crate) const RFC6888: Document = Document {
         ),
         must("REQ-9", "subscribers control their mappings by a protocol: PCP"),
         should("REQ-10", "it is manageable").also(&["pieces_add_up"]),
-        must("REQ-11", "without a mapping the packet is dropped, its sender and the management are told, and no mapping \
-             ends").part("neither an ICMP host unreachable nor an event is sent; the drop is counted"),
-        should("REQ-12", "destinations are not recorded unless asked for").gap(
-            "no event names a destination but those of ALGs; no test shows that",
-        ),
+        must("REQ-11", "without a mapping the packet is dropped, and no mapping ends for it"),
+        should("REQ-11b", "its sender is told with host unreachable").gap("the packet is dropped in silence, and counted"),
+        should("REQ-11c", "the management is told").also(&["an_exhausted_pool_is_told_with_who_found_it_so"]),
+        should("REQ-12", "destinations are not recorded unless asked for").also(&[
+            "nobody_is_told_of_sessions_who_has_not_asked",
+        ]),
         should("REQ-13", "every port is usable"),
         should("REQ-14", "few records"),
         should("REQ-15", "ports are hard to guess"),

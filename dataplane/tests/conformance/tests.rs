@@ -33,19 +33,19 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Returns the functions that `#[test]` stands before, with attributes and comments between them or not.
+/// Returns the functions that `#[test]` or its like stands before, with attributes and comments between them or not.
 fn names(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let (mut test, mut ignored) = (false, false);
     for line in text.lines().map(str::trim_start) {
-        if let Some(rest) = line.strip_prefix("fn ") {
+        if let Some(rest) = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ") {
             let name = rest.split(['(', '<']).next().unwrap_or_default();
             if test && !ignored {
                 found.push(name.to_owned());
             }
             (test, ignored) = (false, false);
         } else {
-            test |= line == "#[test]";
+            test |= line == "#[test]" || line.starts_with("#[tokio::test");
             ignored |= test && line.starts_with("#[ignore");
         }
     }
@@ -55,6 +55,7 @@ fn names(text: &str) -> Vec<String> {
 #[test]
 fn tests_are_told_from_other_functions() {
     let text = "#[test]\nfn one() {\n fn helper(a: u8) {}\n}\n    #[test]\n    // why\n    fn two(a in b) {}\n\
-                #[test]\n#[ignore = \"x\"]\nfn three() {}\nfn four() {}\n";
-    assert_eq!(names(text), ["one", "two"]);
+                #[test]\n#[ignore = \"x\"]\nfn three() {}\nfn four() {}\n\
+                #[tokio::test(flavor = \"x\")]\nasync fn five() {}\n";
+    assert_eq!(names(text), ["one", "two", "five"]);
 }

@@ -41,12 +41,9 @@ pub(crate) const RFC4787: Document = Document {
         should("REQ-12b", "destination unreachable is supported").also(&[
             "icmp_errors_are_translated_with_the_packet_they_quote",
         ]),
-        must("REQ-13", "a packet that is too long and must not be cut is answered with fragmentation needed").gap(
-            "the engine returns such a packet and the host's kernel answers; no test shows that",
-        ),
-        must("REQ-13a", "a packet that is too long and may be cut is fragmented").gap(
-            "the engine returns such a packet and the host's kernel cuts it; no test shows that",
-        ),
+        must("REQ-13", "a packet that is too long and must not be cut is answered with fragmentation needed")
+            .also(&["the_hosts_kernel_tells_a_subscriber_of_a_smaller_link"]),
+        must("REQ-13a", "a packet that is too long and may be cut is fragmented"),
         must("REQ-14", "fragments are received in and out of order"),
         must("REQ-14a", "a flood of fragments harms neither whole packets nor fragments in order"),
     ],

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use pinhole_dataplane::addr::Realm;
-use pinhole_dataplane::engine::DropReason;
+use pinhole_dataplane::engine::{DropReason, Verdict};
 
 use crate::network::{Network, POOL, SERVER, STRANGER};
 use crate::packets::{ACK, Address, echo, echo_reply, icmp, read, tcp, udp, unreachable};
@@ -86,6 +86,22 @@ fn rfc5508_req_3c_the_quoted_transport_checksum_is_not_looked_at() {
     let seen = network.inbound(&unreachable(1, ROUTER, POOL, &quoted));
     assert_eq!(seen.to.0, CLIENT.0);
     assert_eq!(seen.payload[12..24], udp(CLIENT, DNS, b"x")[12..24], "addresses and ports are the sender's");
+}
+
+#[test]
+fn rfc5508_req_3d_extensions_are_no_part_of_the_quoted_packet() {
+    // An MPLS label stack (RFC 4950) behind a quoted datagram that is padded to 128 bytes, whose length the header
+    // tells in words (RFC 4884, section 4).
+    let label = [0x20, 0, 0, 0, 0, 8, 1, 1, 0x12, 0x34, 0x51, 1];
+    let padded = |datagram: &[u8]| [datagram, &vec![0; 128 - datagram.len()][..], &label].concat();
+    let mut network = Network::small();
+    let outside = network.mapped(CLIENT);
+    let error = icmp(11, 0, 32 << 16, ROUTER, POOL, &padded(&udp(outside, DNS, b"x")));
+    let (verdict, packet) = network.process(Realm::Outside, &error);
+    assert_eq!((verdict, packet[25]), (Verdict::Forward, 32));
+    let seen = read(&packet);
+    assert_eq!(seen.to.0, CLIENT.0);
+    assert_eq!(seen.payload, padded(&udp(CLIENT, DNS, b"x")), "the quoted checksum is the datagram's alone");
 }
 
 #[test]

@@ -266,6 +266,28 @@ fn a_configuration_that_would_not_give_a_lease_ends_it() {
 }
 
 #[test]
+fn nobody_gets_or_keeps_a_lease_of_an_address_that_has_left_the_pool() {
+    let mut network = network(pool_of(2, ports(1_024, 65_535)), Translation::default());
+    // More sessions than a change reaches at once, all of one host.
+    let before = network.mapped_from(CLIENT, 320).first().unwrap().0;
+    let lease = network.lease(&request(INSIDE)).unwrap();
+    assert_eq!(lease.outside.0, before);
+    let mut changed = pool_of(2, ports(1_024, 65_535));
+    changed.pool.retain(|entry| entry.address != before);
+    let stays = changed.pool[0].address;
+    network.begin(changed);
+    ends(&mut network);
+    for wish in [Some(before), None] {
+        let asked = wishing((CLIENT, 6_001), wish, 7_000, Otherwise::Another);
+        assert_eq!(network.lease(&asked).unwrap().outside.0, stays);
+    }
+    assert_eq!(network.lease(&request(INSIDE)).unwrap().outside.0, stays);
+    assert!(ends(&mut network).contains(&LeaseEnd::Policy), "it was given anew");
+    network.advance(Duration::ZERO);
+    assert_eq!(network.lease(&request(INSIDE)).unwrap().outside.0, stays);
+}
+
+#[test]
 fn a_lease_is_shown_and_killed() {
     let mut network = plain();
     let lease = network.lease(&request(INSIDE)).unwrap();

@@ -73,15 +73,15 @@ fn those_whose_first_one_has_come_make_room_for_others_that_wait() {
     let outside = open(&mut network);
     let parts = |number: u16| three(&numbered(datagram(SERVER_END, outside, 400), number));
     for round in 0..2 {
-        for number in 0..64 {
-            held(&mut network, OUTSIDE, &parts(round * 64 + number)[1]);
+        for number in 0..16 {
+            held(&mut network, OUTSIDE, &parts(round * 16 + number)[1]);
         }
         assert_eq!(network.refused(OUTSIDE, &parts(9_999)[1]), DropReason::FragmentsFull);
-        for number in 0..64 {
-            assert_eq!(network.carried(OUTSIDE, &parts(round * 64 + number)[..1]).len(), 2);
+        for number in 0..16 {
+            assert_eq!(network.carried(OUTSIDE, &parts(round * 16 + number)[..1]).len(), 2);
         }
     }
-    assert_eq!(network.engine.fragmented_count(), 128);
+    assert_eq!(network.engine.fragmented_count(), 32);
 }
 
 #[test]

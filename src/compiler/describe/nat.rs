@@ -31,6 +31,7 @@ pub(super) fn describe(nat: &v1::Nat) -> impl Iterator<Item = (String, Value)> {
         ("deterministic", deterministic.unwrap_or(Value::Null)),
         ("forwards", nat.forwards.iter().map(forward).collect()),
         ("exempt_destinations", nat.exempt_destinations.iter().map(exemption).collect()),
+        ("pcp", nat.pcp.as_ref().map_or(Value::Null, pcp)),
         ("limits/ports_per_subscriber", limit(limits.ports)),
         ("limits/sessions_per_subscriber", limit(limits.sessions)),
         ("limits/new_sessions_per_second", limit(limits.new_sessions_per_second)),
@@ -71,6 +72,29 @@ fn forward(forward: &v1::Forward) -> Value {
         "inside_address": forward.inside_address,
         "inside_port": ports(forward.inside_ports),
     })
+}
+
+fn pcp(pcp: &v1::Pcp) -> Value {
+    json!({
+        "nat_pmp": pcp.nat_pmp,
+        "third_party": pcp.third_party,
+        "min_lifetime_seconds": pcp.min_lifetime_seconds,
+        "max_lifetime_seconds": pcp.max_lifetime_seconds,
+    })
+}
+
+/// To whom events are exported, each by its name.
+pub(super) fn export(export: &v1::Export) -> (String, Value) {
+    let enterprise = (export.enterprise > 0).then_some(export.enterprise);
+    let value = json!({
+        "format": export.format,
+        "to": export.to,
+        "events": export.events,
+        "queue": export.queue,
+        "domain": export.domain,
+        "enterprise": enterprise,
+    });
+    (format!("/nat/export/{}", export.name), value)
 }
 
 fn exemption(exemption: &v1::Exemption) -> Value {

@@ -19,7 +19,7 @@ fn an_appliance_without_any_field_is_the_default_and_says_every_default() {
                         "new_sessions_per_second": null});
     let nat = json!({"inside": [], "outside": [], "inside_prefixes": [], "pool": [], "mode": "port_translation", "mapping": "endpoint_independent", "filtering": "address_and_port_dependent", "other_protocols": "refuse", "tcp_mss": null,
                        "port_block": null, "deterministic": null, "forwards": [], "exempt_destinations": [],
-                       "limits": limits});
+                       "limits": limits, "pcp": null, "export": []});
     let encoded = appliance.encode();
     assert_eq!(encoded, json!({"site": "", "labels": {}, "master_profile": null, "nat": nat}));
     assert_eq!(decode(&encoded).unwrap(), appliance);

@@ -24,7 +24,7 @@ fn settings_come_in_one_order_and_form() {
     let other = json!({"inside": ["in0", "in1"], "outside": ["out0"], "inside_prefixes": ["10.0.0.0/16", "10.1.0.0/16"],
                        "pool": ["192.0.2.1", "203.0.113.16/28"], "mode": "port_translation", "mapping": "endpoint_independent", "filtering": "address_and_port_dependent", "other_protocols": "refuse",
                        "tcp_mss": null, "port_block": null, "deterministic": null, "forwards": [], "exempt_destinations": [],
-                       "limits": limits});
+                       "limits": limits, "pcp": null, "export": []});
     let decoded = settings(&one).unwrap();
     assert_eq!(encode(Some(&decoded)), other);
     assert_eq!(settings(&other).unwrap(), decoded);
@@ -214,4 +214,67 @@ fn every_problem_of_the_translation_is_reported_at_its_place() {
     ] {
         assert_eq!(code(&value), expected, "{value}");
     }
+}
+
+#[test]
+fn exporters_and_pcp_come_in_one_order_and_form() {
+    let sent = with(&json!({
+        "pcp": {"max_lifetime_seconds": 600},
+        "export": [
+            {"name": "b", "format": "ipfix", "to": "udp://192.0.2.9:4739", "events": ["quota", "blocks"], "domain": null},
+            {"name": "a", "format": "ndjson", "to": "tcp://[2001:DB8::9]:5", "queue": 7},
+        ],
+    }));
+    let encoded = encode(settings(&sent).as_ref());
+    let pcp = json!({"nat_pmp": true, "third_party": false, "min_lifetime_seconds": 120, "max_lifetime_seconds": 600});
+    assert_eq!(encoded["pcp"], pcp);
+    let export = json!([
+        {"name": "a", "format": "ndjson", "to": "tcp://[2001:db8::9]:5", "events": ["blocks", "pinholes", "quota"],
+         "queue": 7, "domain": null, "enterprise": null},
+        {"name": "b", "format": "ipfix", "to": "udp://192.0.2.9:4739", "events": ["blocks", "quota"],
+         "queue": 16_384, "domain": 1, "enterprise": null},
+    ]);
+    assert_eq!(encoded["export"], export);
+    assert_eq!(settings(&encoded), settings(&sent));
+}
+
+#[test]
+fn every_problem_of_exporters_and_pcp_is_reported_at_its_place() {
+    let at = |pointer: &str, code| (format!("/nat/{pointer}"), code);
+    let export = |more: Value| {
+        let mut export = json!({"name": "x", "format": "ipfix", "to": "udp://192.0.2.9:1"});
+        export.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "export": [export] })
+    };
+    for (value, pointer, code) in [
+        (json!({"pcp": {"min_lifetime_seconds": 0}}), "pcp/min_lifetime_seconds", Code::Range),
+        (json!({"pcp": {"nat_pmp": 1}}), "pcp/nat_pmp", Code::WrongType),
+        (json!({"pcp": true}), "pcp", Code::WrongType),
+        (json!({"pcp": {}, "mapping": "address_dependent"}), "pcp", Code::Conflict),
+        (json!({"export": null}), "export", Code::WrongType),
+        (
+            json!({"export": [{"format": "ipfix", "to": "udp://192.0.2.9:1"}]}),
+            "export/0/name",
+            Code::Required,
+        ),
+        (export(json!({"name": "a b"})), "export/0/name", Code::Format),
+        (export(json!({"format": "xml"})), "export/0/format", Code::UnknownValue),
+        (export(json!({"to": "file:///etc/passwd"})), "export/0/to", Code::Format),
+        (export(json!({"to": "udp://127.0.0.1:514"})), "export/0/to", Code::Range),
+        (export(json!({"format": "ndjson"})), "export/0/to", Code::Conflict),
+        (export(json!({"events": []})), "export/0/events", Code::Required),
+        (export(json!({"events": ["all"]})), "export/0/events/0", Code::UnknownValue),
+        (export(json!({"queue": 0})), "export/0/queue", Code::Range),
+        (export(json!({"enterprise": 5})), "export/0/enterprise", Code::Conflict),
+    ] {
+        assert_eq!(errors(&with(&value)), [at(pointer, code)], "{value}");
+    }
+    let strange = errors(&with(&export(json!({"queue": "x", "rotate_bytes": 5}))));
+    let expected = [at("export/0/queue", Code::WrongType), at("export/0/rotate_bytes", Code::UnknownField)];
+    assert_eq!(strange, expected);
+    let one = json!({"name": "x", "format": "ipfix", "to": "udp://192.0.2.9:1"});
+    let twice = json!({"export": [one, one]});
+    assert_eq!(errors(&with(&twice)), [at("export/1/name", Code::Repeated)]);
+    let many = json!({"export": vec![one; 9]});
+    assert_eq!(errors(&with(&many)), [at("export/8/name", Code::Length)]);
 }

@@ -11,6 +11,7 @@ use pinhole_dataplane::config::nat::{
 use pinhole_dataplane::config::{PortRange, ServiceTransport};
 use serde_json::{Map, Value, json};
 
+use super::number;
 use crate::domain::input::{self, Code, Fields, Report};
 use crate::domain::port::PortSet;
 use crate::domain::service::ServiceProtocol;
@@ -179,11 +180,6 @@ fn one_range(value: &Value, report: &mut Report) -> Option<PortRange> {
     }
     report.error(Code::Format, "is to be one port or one range of ports");
     None
-}
-
-fn number(value: &Value, report: &mut Report) -> Option<Located<i64, String>> {
-    let value = input::integer(value, report)?;
-    Some(Located { value, at: report.pointer().to_owned() })
 }
 
 /// The fields that [`decode`] reads, every default said.

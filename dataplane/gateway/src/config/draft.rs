@@ -8,7 +8,6 @@ use pinhole_dataplane::config::nat::{self, Allocation, Located, NatDraft, NatPro
 use pinhole_dataplane::config::order::{Deterministic, SubscriberOrder};
 use pinhole_dataplane::limits::FIRST_UNPRIVILEGED_PORT;
 
-use crate::config::export::{self, ExportDraft, Trust};
 use crate::config::ports::PortSet;
 use crate::config::{
     ALG_PROTOCOLS, AlgService, AlgSetting, AlgState, Config, HostEcho, MAX_SERVICE_NAME, MAX_SERVICES,
@@ -34,7 +33,6 @@ pub(super) struct Draft<L> {
     pub(super) nat_ports: Option<Located<PortSet, L>>,
     pub(super) host_echo: HostEcho,
     pub(super) algs: Vec<AlgDraft<L>>,
-    pub(super) exports: Vec<ExportDraft<L>>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,11 +53,7 @@ pub(super) struct ServiceDraft<L> {
 }
 
 /// Checks a draft and adds what is wrong to `problems`; returns the configuration when nothing ever was.
-pub(super) fn check<L: Clone>(
-    draft: Draft<L>,
-    trust: Trust,
-    problems: &mut Vec<Problem<L>>,
-) -> Option<Config> {
+pub(super) fn check<L: Clone>(draft: Draft<L>, problems: &mut Vec<Problem<L>>) -> Option<Config> {
     let nat = check_nat(draft.nat, problems);
     let ipv6 = draft.ipv6.and_then(|draft| check_ipv6(draft, problems));
     let nat_ports = draft.nat_ports.and_then(|ports| {
@@ -69,7 +63,6 @@ pub(super) fn check<L: Clone>(
     });
     check_service_overlaps(&draft.algs, problems);
     let algs = check_algs(draft.algs, problems);
-    let exports = export::check(draft.exports, trust, problems);
     let nat = nat.filter(|_| problems.is_empty())?;
     Some(Config {
         inside: nat.inside,
@@ -81,7 +74,8 @@ pub(super) fn check<L: Clone>(
         nat_ports,
         host_echo: draft.host_echo,
         algs,
-        exports,
+        pcp: nat.pcp,
+        exports: nat.exports,
     })
 }
 

@@ -5,11 +5,12 @@ mod ipv6;
 mod translation;
 
 use pinhole_dataplane::alg::AlgProtocol;
+use pinhole_dataplane::config::nat::export::Trust;
+use pinhole_dataplane::config::nat::pcp::PcpDraft;
 use pinhole_dataplane::config::nat::{List, Located, NatDraft};
 use pinhole_proto::v1;
 
 use crate::config::draft::{self, AlgDraft, Draft, ServiceDraft};
-use crate::config::export::Trust;
 use crate::config::ports::{MAX_RANGES, PortError, PortSet, port_range};
 use crate::config::{AlgState, Config, HostEcho, Problem, ServiceProtocol};
 
@@ -35,17 +36,25 @@ fn summary(problems: &[Problem<String>]) -> String {
 pub fn parse(message: &v1::GatewayConfig) -> Result<Config, MessageError> {
     let mut problems = Vec::new();
     let draft = read(message, &mut problems);
-    draft::check(draft, Trust::Remote, &mut problems).ok_or(MessageError(problems))
+    draft::check(draft, &mut problems).ok_or(MessageError(problems))
 }
 
 fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Draft<String> {
     let mut draft = Draft {
-        nat: NatDraft { inside: None, outside: None, inside_prefixes: None, pool: None, translation: None },
+        nat: NatDraft {
+            inside: None,
+            outside: None,
+            inside_prefixes: None,
+            pool: None,
+            translation: None,
+            pcp: None,
+            exports: Vec::new(),
+            trust: Trust::Remote,
+        },
         ipv6: message.ipv6.as_ref().and_then(|ipv6| ipv6::read(ipv6, problems)),
         nat_ports: None,
         host_echo: HostEcho::Answer,
         algs: Vec::new(),
-        exports: Vec::new(),
     };
     match &message.nat {
         Some(nat) => {
@@ -54,6 +63,7 @@ fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Dra
             draft.nat.inside_prefixes = Some(list("nat.inside_prefixes", &nat.inside_prefixes));
             draft.nat.pool = Some(list("nat.pool", &nat.pool));
             draft.nat.translation = translation::read(nat, problems);
+            draft.nat.pcp = nat.pcp.as_ref().map(read_pcp);
         }
         None => report(problems, "nat", "the NAT settings are missing".to_owned()),
     }
@@ -61,7 +71,7 @@ fn read(message: &v1::GatewayConfig, problems: &mut Vec<Problem<String>>) -> Dra
         draft.algs.extend(read_alg(&format!("algs[{index}]"), alg, problems));
     }
     for (index, export) in message.exports.iter().enumerate() {
-        draft.exports.push(export::read(&format!("exports[{index}]"), export));
+        draft.nat.exports.push(export::read(&format!("exports[{index}]"), export));
     }
     draft
 }
@@ -77,6 +87,19 @@ fn list(path: &str, items: &[String]) -> List<String> {
         .map(|(index, item)| Located { value: item.clone(), at: format!("{path}[{index}]") })
         .collect();
     List { at: path.to_owned(), items }
+}
+
+fn read_pcp(pcp: &v1::Pcp) -> PcpDraft<String> {
+    let seconds = |name: &str, seconds: u32| {
+        (seconds > 0).then(|| Located { value: seconds.into(), at: format!("nat.pcp.{name}") })
+    };
+    PcpDraft {
+        at: "nat.pcp".to_owned(),
+        nat_pmp: Some(pcp.nat_pmp),
+        third_party: Some(pcp.third_party),
+        min_lifetime: seconds("min_lifetime_seconds", pcp.min_lifetime_seconds),
+        max_lifetime: seconds("max_lifetime_seconds", pcp.max_lifetime_seconds),
+    }
 }
 
 fn read_alg(path: &str, alg: &v1::Alg, problems: &mut Vec<Problem<String>>) -> Option<AlgDraft<String>> {

@@ -1,7 +1,6 @@
 //! What a gateway enforces, parsed and checked once: from a file or from the controller's message.
 
 mod draft;
-pub mod export;
 pub mod file;
 pub mod message;
 pub mod ports;
@@ -12,12 +11,13 @@ use pinhole_dataplane::addr::{AddressRange, Ipv4Prefix};
 use pinhole_dataplane::alg::AlgProtocol;
 use pinhole_dataplane::config::interface::InterfaceName;
 use pinhole_dataplane::config::ipv6::Ipv6Settings;
+use pinhole_dataplane::config::nat::export::ExportSettings;
+use pinhole_dataplane::config::nat::pcp::PcpSettings;
 use pinhole_dataplane::config::nat::{Allocation, Translation};
 use pinhole_dataplane::config::order::{Deterministic, SubscriberOrder};
 use pinhole_dataplane::config::{self as engine, PortRange};
 use pinhole_dataplane::limits;
 
-use crate::config::export::ExportSettings;
 use crate::config::ports::PortSet;
 
 pub use draft::Problem;
@@ -48,6 +48,8 @@ pub struct Config {
     pub host_echo: HostEcho,
     /// All five ALGs, ordered by protocol.
     pub algs: Vec<AlgSetting>,
+    /// Whether inside hosts may ask for mappings of their own; `None` if not.
+    pub pcp: Option<PcpSettings>,
     /// To whom events are exported.
     pub exports: Vec<ExportSettings>,
 }

@@ -1,3 +1,6 @@
+mod export;
+mod pcp;
+
 use super::message::parse as parse_message;
 use super::*;
 use pinhole_dataplane::config::nat::{Allocation, Dependence, Mss, OtherProtocols};

@@ -2,10 +2,10 @@
 
 use tokio::time::Instant;
 
-use crate::config::export::ExportFormat;
 use crate::export::ipfix;
 use crate::export::record::{Record, wall_ms};
 use crate::export::text::{self, Sender};
+use pinhole_dataplane::config::nat::export::ExportFormat;
 
 /// Bytes that are sent in one piece; empty where its records have no form in the format.
 #[derive(Clone, Debug, Eq, PartialEq)]

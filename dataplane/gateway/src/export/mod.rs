@@ -17,8 +17,8 @@ use rand::rngs::StdRng;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use crate::config::export::ExportSettings;
 use crate::export::outlet::{Inner, Outlet};
+use pinhole_dataplane::config::nat::export::ExportSettings;
 
 pub(crate) use outlet::Outlets;
 
@@ -40,6 +40,11 @@ impl Exports {
     /// Has exporters run in the runtime of the caller.
     pub(crate) fn new() -> Self {
         Self { runtime: Handle::current(), state: Arc::default() }
+    }
+
+    /// Returns the runtime that exporters run in, for others that the supervisor starts.
+    pub(crate) fn runtime(&self) -> Handle {
+        self.runtime.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

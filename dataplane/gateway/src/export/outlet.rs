@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pinhole_proto::v1;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::config::export::{EventKind, EventKinds, ExportSettings};
 use crate::export::record::Record;
+use pinhole_dataplane::config::nat::export::{EventKind, EventKinds, ExportSettings};
 
 /// What became of the records of one exporter. Whatever was offered was sent, was dropped, or waits.
 #[derive(Debug, Default)]

@@ -10,8 +10,8 @@ use pinhole_dataplane::tuple::Protocol;
 use pinhole_dataplane::wire::PROTOCOL_ICMPV6;
 
 use crate::config::alg_name;
-use crate::config::export::EventKind;
 use crate::datapath::report::close_name;
+use pinhole_dataplane::config::nat::export::EventKind;
 
 /// One event.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -9,9 +9,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket, UnixStream};
 use tokio::time::timeout;
 
-use crate::config::export::ExportTarget;
 use crate::export::file::{Prepared, RotatingFile};
 use crate::export::frame::{Frame, Framing};
+use pinhole_dataplane::config::nat::export::ExportTarget;
 
 /// How long a collector may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -8,8 +8,8 @@ use tokio::net::{TcpListener, TcpSocket, UdpSocket, UnixListener};
 use tokio::time::timeout;
 
 use super::*;
-use crate::config::export::{EventKind, EventKinds, ExportFormat, ExportTarget};
 use crate::export::record::{Block, Record, What};
+use pinhole_dataplane::config::nat::export::{EventKind, EventKinds, ExportFormat, ExportTarget};
 
 /// Long enough for anything that happens at all.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -8,6 +8,8 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
 };
 
+use pinhole_dataplane::config::interface::InterfaceName;
+
 /// Multicast groups of rtnetlink (include/uapi/linux/rtnetlink.h).
 const RTMGRP_LINK: u32 = 0x1;
 const RTMGRP_IPV4_IFADDR: u32 = 0x10;
@@ -45,6 +47,13 @@ impl HostAddresses {
         }
         Ok(addresses)
     }
+}
+
+/// Returns the host's own addresses on some interfaces.
+pub(crate) fn of_interfaces(names: &[InterfaceName]) -> Result<BTreeSet<Ipv4Addr>, nix::Error> {
+    let wanted = |name: &str| names.iter().any(|wanted| wanted.as_str() == name);
+    let interfaces = nix::ifaddrs::getifaddrs()?.filter(|interface| wanted(&interface.interface_name));
+    Ok(interfaces.filter_map(|interface| ipv4(interface.address.as_ref())).collect())
 }
 
 fn ipv4(address: Option<&nix::sys::socket::SockaddrStorage>) -> Option<Ipv4Addr> {

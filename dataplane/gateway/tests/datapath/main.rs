@@ -6,6 +6,7 @@ mod embedded;
 mod export;
 mod ipv6;
 mod live;
+mod pcp;
 mod process;
 mod translation;
 

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 
 use nix::sys::signal::Signal;
-use pinhole_lab::net::PATIENCE;
+use pinhole_lab::net::{PATIENCE, SILENCE};
 use pinhole_lab::{Daemon, Net, Scratch};
 
 use crate::CONFIG;
@@ -101,6 +101,48 @@ fn datagrams_in_fragments_pass_both_ways_and_reach_the_host_itself() {
     }
     let own = net.gateway.udp("203.0.113.1:5353").unwrap();
     assert_eq!(pass_on(&server, &own, own.local_addr().unwrap(), 4_000).unwrap(), there);
+    assert!(daemon.end(Signal::SIGTERM).unwrap().success());
+}
+
+#[test]
+fn rfc4787_req_13_who_must_not_be_cut_is_told_how_long_a_packet_may_be() {
+    let (net, directory) = (Net::new().unwrap(), Scratch::new().unwrap());
+    net.gateway.command("ip link set out0 mtu 1300").unwrap();
+    let daemon = start(&net, directory.path(), "");
+    let (client, server) = (net.client.udp("10.0.0.2:0").unwrap(), net.server.udp("203.0.113.2:0").unwrap());
+    let there = server.local_addr().unwrap();
+    pass_on(&client, &server, there, 1_000).unwrap();
+    // The kernel forbids to cut what fits its own link, and cuts itself when it knows better.
+    server.set_read_timeout(Some(SILENCE)).unwrap();
+    let arrives = || {
+        client.send_to(&[1; 1_400], there).unwrap();
+        server.recv_from(&mut [0; 2_000]).is_ok_and(|(length, _)| length == 1_400)
+    };
+    assert!(!arrives());
+    let tries = PATIENCE.as_millis() / SILENCE.as_millis();
+    assert!((0..tries).any(|_| arrives()));
+    assert!(daemon.end(Signal::SIGTERM).unwrap().success());
+}
+
+#[test]
+fn rfc4787_req_13a_a_datagram_that_may_be_cut_is_cut_for_a_smaller_link() {
+    let (net, directory) = (Net::new().unwrap(), Scratch::new().unwrap());
+    net.gateway.command("ip link set out0 mtu 1300").unwrap();
+    // The client leaves it to others to cut what it sends.
+    net.client.set_sysctl("ipv4/ip_no_pmtu_disc", "1").unwrap();
+    let daemon = start(&net, directory.path(), "");
+    let (client, server) = (net.client.udp("10.0.0.2:0").unwrap(), net.server.udp("203.0.113.2:0").unwrap());
+    let pieces = || -> u64 {
+        let counters = net.gateway.run(|| std::fs::read_to_string("/proc/thread-self/net/snmp")).unwrap();
+        let mut lines = counters.lines().filter(|line| line.starts_with("Ip:"));
+        let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
+        let at = names.split(' ').position(|name| name == "FragCreates").unwrap();
+        values.split(' ').nth(at).unwrap().parse().unwrap()
+    };
+    let before = pieces();
+    let outside = pass_on(&client, &server, server.local_addr().unwrap(), 1_400).unwrap();
+    assert_eq!(outside.ip().to_string(), "203.0.113.1");
+    assert_eq!(pieces() - before, 2);
     assert!(daemon.end(Signal::SIGTERM).unwrap().success());
 }
 

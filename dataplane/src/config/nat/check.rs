@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use self::translation::Room;
 use super::{List, Located, MAX_QUOTED_CHARS, Mode, NatDraft, NatError, NatList, NatProblem, NatSettings};
+use super::{export, pcp};
 use crate::addr::{AddressRange, Ipv4Prefix, RangeError};
 use crate::config::interface::InterfaceName;
 use crate::limits::{MAX_INSIDE_PREFIXES, MAX_INTERFACES, MAX_POOL_ADDRESSES, MAX_POOL_RANGES};
@@ -31,7 +32,10 @@ pub fn check<L: Clone>(draft: NatDraft<L>) -> Result<NatSettings, Vec<NatProblem
     let pool_at = draft.pool.as_ref().map(|pool| pool.at.clone());
     let pool = checker.pool(draft.pool, &prefixes, translation_draft.mode);
     let room = Room { at: pool_at, prefixes: &prefixes, pool: &pool };
+    let mapping = translation_draft.mapping;
     let translation = checker.translation(translation_draft, &room);
+    let pcp = draft.pcp.map(|pcp| pcp::check(&pcp, mapping, &mut checker.problems));
+    let exports = export::check(draft.exports, draft.trust, &mut checker.problems);
     if !complete || !checker.problems.is_empty() {
         return Err(checker.problems);
     }
@@ -41,6 +45,8 @@ pub fn check<L: Clone>(draft: NatDraft<L>) -> Result<NatSettings, Vec<NatProblem
         inside_prefixes: values(prefixes),
         pool: values(pool),
         translation,
+        pcp,
+        exports,
     })
 }
 
@@ -60,7 +66,8 @@ pub fn parse_prefix(text: &str) -> Result<Ipv4Prefix, NatError> {
     text.parse().map_err(|error| NatError::Prefix { text: cut(text), error })
 }
 
-fn cut(text: &str) -> String {
+/// Returns as much of a wrong text as an error repeats.
+pub(super) fn cut(text: &str) -> String {
     text.chars().take(MAX_QUOTED_CHARS).collect()
 }
 

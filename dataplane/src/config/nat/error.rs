@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
+use super::export::ExportError;
+use super::pcp::PcpError;
 use super::translation::{BlockSize, TranslationNumber};
 use crate::addr::{AddressRange, Ipv4Prefix, PrefixError, RangeError};
 use crate::config::PortRange;
@@ -178,6 +180,12 @@ pub enum NatError {
         /// How many there are.
         wanted: u64,
     },
+    /// An exporter that is none.
+    #[error(transparent)]
+    Export(ExportError),
+    /// Something about mappings that inside hosts ask for.
+    #[error(transparent)]
+    Pcp(PcpError),
     /// A size of blocks that ports cannot be cut into.
     #[error("{0} is not a power of two from {min} to {max}", min = BlockSize::MIN, max = BlockSize::MAX)]
     BlockSize(i64),

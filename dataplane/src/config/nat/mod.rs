@@ -4,9 +4,13 @@
 
 mod check;
 mod error;
+pub mod export;
 mod forward;
+pub mod pcp;
 mod translation;
 
+use self::export::{ExportDraft, ExportSettings, Trust};
+use self::pcp::{PcpDraft, PcpSettings};
 use super::interface::InterfaceName;
 use crate::addr::{AddressRange, Ipv4Prefix};
 
@@ -35,6 +39,10 @@ pub struct NatSettings {
     pub pool: Vec<AddressRange>,
     /// How addresses and ports are given to subscribers.
     pub translation: Translation,
+    /// Whether inside hosts may ask for mappings of their own; `None` if not.
+    pub pcp: Option<PcpSettings>,
+    /// To whom events are exported.
+    pub exports: Vec<ExportSettings>,
 }
 
 /// The settings before their checks. What is `None` is what the caller could not read and has reported.
@@ -50,6 +58,12 @@ pub struct NatDraft<L> {
     pub pool: Option<List<L>>,
     /// See [`NatSettings::translation`].
     pub translation: Option<TranslationDraft<L>>,
+    /// See [`NatSettings::pcp`].
+    pub pcp: Option<PcpDraft<L>>,
+    /// See [`NatSettings::exports`].
+    pub exports: Vec<ExportDraft<L>>,
+    /// Whose word all this is.
+    pub trust: Trust,
 }
 
 /// The translation before its checks; what is `None` is the default.

@@ -17,6 +17,9 @@ fn draft(inside: &[&str], outside: &[&str], prefixes: &[&str], pool: &[&str]) ->
         inside_prefixes: list("prefixes", prefixes),
         pool: list("pool", pool),
         translation: Some(TranslationDraft::default()),
+        pcp: None,
+        exports: Vec::new(),
+        trust: Trust::default(),
     }
 }
 

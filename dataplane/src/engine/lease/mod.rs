@@ -151,7 +151,7 @@ impl Engine {
     /// When it cannot be given; what there was stays then.
     pub fn lease(&mut self, request: &LeaseRequest, now: Timestamp) -> Result<Lease, LeaseError> {
         self.nat.set_time(now);
-        let snapshot = self.snapshot.as_ref().ok_or(LeaseError::NoResources)?;
+        let snapshot = self.snapshot.clone().ok_or(LeaseError::NoResources)?;
         let inside = request.key.inside;
         if !snapshot.is_inside(inside.0) || snapshot.is_host(inside.0) || inside.1 == 0 {
             return Err(LeaseError::NotInside);
@@ -160,7 +160,9 @@ impl Engine {
             return Err(LeaseError::Filters);
         }
         let deadline = now.saturating_add(request.lifetime);
-        if let Some(id) = self.leases.find(&request.key) {
+        if let Some(id) = self.leases.find(&request.key)
+            && self.keep_lease(&snapshot, id)
+        {
             return self.renew(id, request, deadline, now);
         }
         if self.leases.of_subscriber(inside.0) >= self.limits.leases_per_subscriber {
@@ -271,12 +273,20 @@ impl Engine {
     /// Holds the lease after another one against the configuration in force, and ends it if that does not allow it; returns
     /// its name, or `None` when there is none.
     pub(super) fn judge_lease(&mut self, snapshot: &Snapshot, after: LeaseId) -> Option<LeaseId> {
+        let id = self.leases.after(after).next().map(|lease| lease.id)?;
+        self.keep_lease(snapshot, id);
+        Some(id)
+    }
+
+    /// Whether a lease may stay; it has ended if not.
+    fn keep_lease(&mut self, snapshot: &Snapshot, id: LeaseId) -> bool {
         let nobody = (Ipv4Addr::UNSPECIFIED, 0);
-        let (id, mapping) = self.leases.after(after).next().map(|lease| (lease.id, lease.mapping))?;
-        if !self.nat.allows(snapshot, mapping, nobody) {
+        let allowed =
+            self.leases.at(id).is_some_and(|lease| self.nat.allows(snapshot, lease.mapping, nobody));
+        if !allowed {
             self.end_lease(id, LeaseEnd::Policy);
         }
-        Some(id)
+        allowed
     }
 
     /// Ends one lease whose time is over; `false` when there is none.

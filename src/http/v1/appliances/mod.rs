@@ -1,5 +1,6 @@
 //! `/appliances`: where gateways stand, what they are given, and how they are.
 
+mod export_view;
 mod inspection;
 mod joining;
 mod live;

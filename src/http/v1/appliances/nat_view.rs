@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::export_view::{Export, ExportInput, Pcp, PcpInput};
 use crate::domain::nat::translation::{self, Allocation};
 use crate::domain::nat::{NatSettings, texts_of};
 use crate::domain::service::ServiceProtocol;
@@ -48,6 +49,11 @@ pub(in crate::http) struct Nat {
     /// Towards these nothing is translated.
     exempt_destinations: Vec<Exemption>,
     limits: Limits,
+    /// `null`: inside hosts cannot ask for mappings of their own.
+    #[schema(required = true, example = json!(null))]
+    pcp: Option<Pcp>,
+    /// To whom the gateway sends its events.
+    export: Vec<Export>,
 }
 
 /// What is translated.
@@ -190,6 +196,10 @@ impl Nat {
                 sessions_per_subscriber: translation.limits.sessions.map(NonZeroU32::get),
                 new_sessions_per_second: translation.limits.new_sessions_per_second.map(NonZeroU32::get),
             },
+            pcp: settings.and_then(|settings| settings.pcp.as_ref()).map(Pcp::from),
+            export: settings
+                .map(|settings| settings.exports.iter().map(Export::from).collect())
+                .unwrap_or_default(),
         }
     }
 }
@@ -292,6 +302,11 @@ pub(in crate::http) struct NatInput {
     /// What one subscriber may hold at most.
     #[schema(nullable = false)]
     limits: Option<LimitsInput>,
+    /// `null`: inside hosts cannot ask for mappings of their own. Only with an endpoint-independent mapping.
+    pcp: Option<PcpInput>,
+    /// At most eight.
+    #[schema(nullable = false, max_items = 8)]
+    export: Option<Vec<ExportInput>>,
 }
 
 /// Ports are to be given to subscribers in blocks.

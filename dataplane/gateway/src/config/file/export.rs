@@ -1,6 +1,7 @@
 //! To whom events are exported, as a file has it.
 
-use crate::config::export::ExportDraft;
+use pinhole_dataplane::config::nat::export::ExportDraft;
+
 use crate::config::file::Span;
 use crate::config::file::reader::{Reader, Table};
 

@@ -9,11 +9,12 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
+use pinhole_dataplane::config::nat::export::Trust;
+use pinhole_dataplane::config::nat::pcp::PcpDraft;
 use pinhole_dataplane::config::nat::{Located, Mode, NatDraft};
 use toml::de::DeTable;
 
 use crate::config::draft::{self, AlgDraft, Draft, ServiceDraft};
-use crate::config::export::Trust;
 use crate::config::file::reader::{Absences, Reader, Table};
 use crate::config::{AlgState, Config, HostEcho, parse_alg_name};
 
@@ -87,7 +88,7 @@ pub fn parse(text: &str) -> Result<Config, Vec<FileProblem>> {
     let absences = if readable.is_none() { Absences::Report } else { Absences::Ignore };
     let mut problems = Vec::new();
     let draft = read_document(&Table::root(document.get_ref()), Reader::new(&mut problems, absences));
-    let config = draft::check(draft, Trust::Host, &mut problems);
+    let config = draft::check(draft, &mut problems);
     found.extend(
         problems
             .into_iter()
@@ -121,15 +122,26 @@ fn read_document(root: &Table<'_>, mut reader: Reader<'_>) -> Draft<Span> {
     let inside = reader.required_strings(root, "inside");
     let outside = reader.required_strings(root, "outside");
     let mut draft = Draft {
-        nat: NatDraft { inside, outside, inside_prefixes: None, pool: None, translation: None },
+        nat: NatDraft {
+            inside,
+            outside,
+            inside_prefixes: None,
+            pool: None,
+            translation: None,
+            pcp: None,
+            exports: Vec::new(),
+            trust: Trust::Host,
+        },
         ipv6: None,
         nat_ports: None,
         host_echo: HostEcho::Answer,
         algs: Vec::new(),
-        exports: Vec::new(),
     };
     if let Some(nat) = reader.required_table(root, "nat") {
-        reader.only_keys(&nat, &[&["inside_prefixes", "pool", "ports"], &translation::KEYS[..]].concat());
+        reader.only_keys(
+            &nat,
+            &[&["inside_prefixes", "pool", "ports"], &translation::KEYS[..], &["pcp"]].concat(),
+        );
         draft.nat.inside_prefixes = reader.required_strings(&nat, "inside_prefixes");
         let rules = translation::read(&mut reader, &nat);
         draft.nat.pool = match rules.mode {
@@ -139,6 +151,7 @@ fn read_document(root: &Table<'_>, mut reader: Reader<'_>) -> Draft<Span> {
         draft.nat.translation = Some(rules);
         let at = reader.span_of(&nat, "ports");
         draft.nat_ports = reader.parsed(&nat, "ports").map(|value| Located { value, at });
+        draft.nat.pcp = reader.table(&nat, "pcp").map(|table| read_pcp(&mut reader, &table));
     }
     draft.ipv6 = reader.table(root, "ipv6").map(|table| ipv6::read(&mut reader, &table));
     if let Some(host) = reader.table(root, "host") {
@@ -152,9 +165,20 @@ fn read_document(root: &Table<'_>, mut reader: Reader<'_>) -> Draft<Span> {
         draft.algs.extend(read_alg(&mut reader, &alg));
     }
     for table in reader.tables(root, "export") {
-        draft.exports.extend(export::read(&mut reader, &table));
+        draft.nat.exports.extend(export::read(&mut reader, &table));
     }
     draft
+}
+
+fn read_pcp(reader: &mut Reader<'_>, table: &Table<'_>) -> PcpDraft<Span> {
+    reader.only_keys(table, &["nat_pmp", "third_party", "min_lifetime_seconds", "max_lifetime_seconds"]);
+    PcpDraft {
+        at: table.at.clone(),
+        nat_pmp: reader.boolean(table, "nat_pmp"),
+        third_party: reader.boolean(table, "third_party"),
+        min_lifetime: reader.number(table, "min_lifetime_seconds"),
+        max_lifetime: reader.number(table, "max_lifetime_seconds"),
+    }
 }
 
 fn read_alg(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<AlgDraft<Span>> {

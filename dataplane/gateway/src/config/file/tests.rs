@@ -63,7 +63,7 @@ enabled = false
         "6:24: the pool's 10.0.0.9 overlaps with the inside prefix 10.0.0.0/24",
         "6:36: \"nonsense\" is not an IPv4 address",
         "7:9: \"0\" is not a port from 1 to 65535",
-        "8:1: unknown key \"mtu\" in [nat]; known are inside_prefixes, pool, ports, mode, mapping, filtering, other_protocols, tcp_mss, port_block, deterministic, limits, forwards, exempt_destinations",
+        "8:1: unknown key \"mtu\" in [nat]; known are inside_prefixes, pool, ports, mode, mapping, filtering, other_protocols, tcp_mss, port_block, deterministic, limits, forwards, exempt_destinations, pcp",
         "11:11: \"enabled\" is a string, but must be true or false",
         "13:60: \"99999\" is not a port from 1 to 65535",
         "14:33: \"sctp\" is not one of tcp, udp, tcp_udp",
@@ -94,7 +94,7 @@ fn every_syntax_error_is_printed_beside_the_others() {
     assert_eq!(
         problems(&text),
         [
-            "6:1: unknown key \"typo\" in [nat]; known are inside_prefixes, pool, ports, mode, mapping, filtering, other_protocols, tcp_mss, port_block, deterministic, limits, forwards, exempt_destinations",
+            "6:1: unknown key \"typo\" in [nat]; known are inside_prefixes, pool, ports, mode, mapping, filtering, other_protocols, tcp_mss, port_block, deterministic, limits, forwards, exempt_destinations, pcp",
             "7:7: unclosed array table, expected `]`",
         ]
     );

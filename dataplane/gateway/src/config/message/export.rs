@@ -1,10 +1,10 @@
 //! To whom events are exported, as a message has it.
 
 use pinhole_dataplane::config::nat::Located;
+use pinhole_dataplane::config::nat::export::ExportDraft;
 use pinhole_proto::v1;
 
 use super::list;
-use crate::config::export::ExportDraft;
 
 pub(super) fn read(path: &str, export: &v1::Export) -> ExportDraft<String> {
     let text = |field: &str, value: &str| Located { value: value.to_owned(), at: format!("{path}.{field}") };

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use pinhole_dataplane::addr::Realm;
-use pinhole_dataplane::engine::{BATCH, Engine, Interest, Packet, Verdict};
+use pinhole_dataplane::engine::{BATCH, Engine, Interest, LeaseEnd, Packet, Verdict};
 use pinhole_dataplane::limits::Limits;
 use pinhole_dataplane::time::Timestamp;
 
-use crate::config::export::{EventKind, EventKinds};
 use crate::datapath::QUEUES;
 use crate::datapath::delivery::{Delivery, HostDelivery};
 use crate::datapath::local::SocketTable;
@@ -20,11 +19,12 @@ use crate::datapath::tun::header::{HEADER_BYTES, VirtioNetHeader};
 use crate::datapath::tun::{MAX_PACKET_BYTES, TunDevice, TunQueue};
 use crate::datapath::wake::Bell;
 use crate::datapath::worker::frame::{Frame, Left, Target};
-use crate::datapath::worker::{Command, train};
+use crate::datapath::worker::{Command, lease, train};
 use crate::events::EventSender;
 use crate::export::Outlets;
 use crate::export::record::{Record, What, wall_ms};
 use crate::live::Life;
+use pinhole_dataplane::config::nat::export::{EventKind, EventKinds};
 
 /// Bytes that are taken from one queue before the others have their turn, and a packet more: large ones are written
 /// while they are near.
@@ -191,7 +191,14 @@ impl Carrier {
             match command {
                 Command::Apply { enforcement, done } => {
                     let now = self.now();
+                    let leases = self.engine.lease_count();
                     self.engine.apply(enforcement.snapshot, now);
+                    if !enforcement.leases {
+                        self.engine.end_leases(LeaseEnd::Policy);
+                    }
+                    if self.engine.lease_count() < leases {
+                        enforcement.epoch.reset();
+                    }
                     // What the change itself ends is told to those who were told that it began.
                     self.report_events();
                     self.outlets = enforcement.outlets;
@@ -206,6 +213,10 @@ impl Carrier {
                     let outcome = look::answer(&mut self.engine, &question, self.life, now);
                     self.send_own();
                     let _ = reply.send(outcome);
+                }
+                Command::Lease { errand, reply } => {
+                    let now = self.now();
+                    drop(reply.send(lease::run(&mut self.engine, &errand, now)));
                 }
                 Command::Counters { reply } => {
                     drop(reply.send(report::counters(&self.engine, &self.tally, &self.outlets)))

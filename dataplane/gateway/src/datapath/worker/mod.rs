@@ -2,6 +2,7 @@
 
 mod carrier;
 mod frame;
+pub(crate) mod lease;
 mod train;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use crate::datapath::worker::carrier::Carrier;
 use crate::events::EventSender;
 use crate::export::Outlets;
 use crate::live::Question;
+use crate::pcp::{Epoch, Errand, Outcome as LeaseOutcome};
 
 /// Why the datapath did not start or take a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -46,11 +48,16 @@ pub(crate) struct Enforcement {
     pub(crate) echo: HostEcho,
     /// Who is told of events.
     pub(crate) outlets: Outlets,
+    /// Whether inside hosts may have mappings of their own.
+    pub(crate) leases: bool,
+    /// Since when none of those was lost.
+    pub(crate) epoch: Epoch,
 }
 
 enum Command {
     Apply { enforcement: Box<Enforcement>, done: oneshot::Sender<()> },
     Counters { reply: oneshot::Sender<v1::Counters> },
+    Lease { errand: Box<Errand>, reply: oneshot::Sender<LeaseOutcome> },
     Look { question: Box<Question>, reply: oneshot::Sender<Outcome> },
     Stop,
 }
@@ -76,6 +83,13 @@ impl WorkerHandle {
         answer.await.ok()
     }
 
+    /// Has something done about an inside host's own mappings; `None` when the worker has ended.
+    pub(crate) async fn lease(&self, errand: Errand) -> Option<LeaseOutcome> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Lease { errand: Box::new(errand), reply }).ok()?;
+        answer.await.ok()
+    }
+
     /// Puts a question and returns the answer, or a first piece of it; `None` when the worker has ended.
     pub(crate) async fn look(&self, question: Question) -> Option<Outcome> {
         let (reply, answer) = oneshot::channel();
@@ -97,7 +111,7 @@ impl WorkerHandle {
                 match command {
                     Command::Counters { reply } => drop(reply.send(counters.clone())),
                     Command::Look { question, reply } => drop(reply.send(look(&question))),
-                    Command::Apply { .. } | Command::Stop => {}
+                    Command::Apply { .. } | Command::Lease { .. } | Command::Stop => {}
                 }
             }
         });

@@ -1,6 +1,7 @@
 use pinhole_proto::v1;
 
-use super::*;
+use pinhole_dataplane::config::nat::export::*;
+
 use crate::config::{file, message};
 
 const BASE: &str = "inside = [\"in0\"]\noutside = [\"out0\"]\n[nat]\ninside_prefixes = [\"10.0.0.0/24\"]\npool = [\"203.0.113.1\"]\n";

@@ -1,15 +1,19 @@
 //! To whom a gateway exports its events, and which.
 
 mod check;
+mod error;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::config::UnknownName;
+use super::check::cut;
 
-pub(super) use check::{ExportDraft, Trust, check};
+pub(super) use check::check;
+
+pub use check::ExportDraft;
+pub use error::ExportError;
 
 /// At most this many exporters.
 pub const MAX_EXPORTS: usize = 8;
@@ -80,6 +84,17 @@ pub enum ExportTarget {
     },
 }
 
+impl ExportFormat {
+    /// Returns the name in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ipfix { .. } => "ipfix",
+            Self::Syslog { .. } => "syslog",
+            Self::Ndjson => "ndjson",
+        }
+    }
+}
+
 impl fmt::Display for ExportTarget {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -108,6 +123,8 @@ impl EventKind {
     /// Every kind.
     pub const ALL: [Self; 4] = [Self::Sessions, Self::Blocks, Self::Pinholes, Self::Quota];
 
+    const KNOWN: &'static str = "sessions, blocks, pinholes, quota";
+
     /// Returns the name in lower case.
     pub const fn name(self) -> &'static str {
         match self {
@@ -129,12 +146,30 @@ impl EventKind {
 }
 
 impl FromStr for EventKind {
-    type Err = UnknownName;
+    type Err = ExportError;
 
-    fn from_str(text: &str) -> Result<Self, UnknownName> {
+    fn from_str(text: &str) -> Result<Self, ExportError> {
         let known = Self::ALL.into_iter().find(|kind| kind.name() == text);
-        known
-            .ok_or_else(|| UnknownName { given: text.to_owned(), known: "sessions, blocks, pinholes, quota" })
+        known.ok_or_else(|| ExportError::Event(cut(text)))
+    }
+}
+
+/// Whose word a configuration is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Trust {
+    /// Somebody at the controller, who may send to the network and to nothing on the gateway's host.
+    #[default]
+    Remote,
+    /// The host's administrator, who may have any file written.
+    Host,
+}
+
+impl Trust {
+    const fn schemes(self) -> &'static str {
+        match self {
+            Self::Remote => "udp:// or tcp://",
+            Self::Host => "udp://, tcp://, unix:// or file://",
+        }
     }
 }
 
@@ -166,11 +201,8 @@ impl EventKinds {
         self.0 & kind.bit() != 0
     }
 
-    /// Whether no kind is.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
+    /// Visits the kinds that are in the set, in their order.
+    pub fn iter(self) -> impl Iterator<Item = EventKind> {
+        EventKind::ALL.into_iter().filter(move |kind| self.contains(*kind))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,54 +3,51 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use pinhole_dataplane::config::nat::{List, Located};
-
-use crate::config::Problem;
-use crate::config::export::{
+use super::{
     DEFAULT_DOMAIN, DEFAULT_ENTERPRISE, DEFAULT_KEEP, DEFAULT_QUEUE, DEFAULT_ROTATE_BYTES, EventKind,
-    EventKinds, ExportFormat, ExportSettings, ExportTarget, MAX_EXPORT_NAME, MAX_EXPORTS, MAX_QUEUE,
+    EventKinds, ExportError, ExportFormat, ExportSettings, ExportTarget, MAX_EXPORT_NAME, MAX_EXPORTS,
+    MAX_QUEUE, Trust, cut,
 };
-
-/// Whose word a configuration is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::config) enum Trust {
-    /// The host's administrator, who may have any file written.
-    Host,
-    /// Somebody at the controller, who may send to the network and to nothing on this host.
-    Remote,
-}
+use crate::config::nat::{List, Located, NatError, NatProblem};
 
 /// An exporter before its checks.
 #[derive(Clone, Debug)]
-pub(in crate::config) struct ExportDraft<L> {
-    pub(in crate::config) name: Located<String, L>,
-    pub(in crate::config) format: Located<String, L>,
-    pub(in crate::config) to: Located<String, L>,
-    /// `None` is the default.
-    pub(in crate::config) events: Option<List<L>>,
-    pub(in crate::config) queue: Option<Located<i64, L>>,
-    pub(in crate::config) domain: Option<Located<i64, L>>,
-    pub(in crate::config) enterprise: Option<Located<i64, L>>,
-    pub(in crate::config) rotate_bytes: Option<Located<i64, L>>,
-    pub(in crate::config) keep: Option<Located<i64, L>>,
+pub struct ExportDraft<L> {
+    /// See [`ExportSettings::name`].
+    pub name: Located<String, L>,
+    /// The name of [`ExportSettings::format`].
+    pub format: Located<String, L>,
+    /// See [`ExportSettings::target`].
+    pub to: Located<String, L>,
+    /// The names of [`ExportSettings::events`]; `None` is the default.
+    pub events: Option<List<L>>,
+    /// See [`ExportSettings::queue`]; `None` is the default.
+    pub queue: Option<Located<i64, L>>,
+    /// See [`ExportFormat::Ipfix`].
+    pub domain: Option<Located<i64, L>>,
+    /// See [`ExportFormat::Syslog`].
+    pub enterprise: Option<Located<i64, L>>,
+    /// See [`ExportTarget::File`].
+    pub rotate_bytes: Option<Located<i64, L>>,
+    /// See [`ExportTarget::File`].
+    pub keep: Option<Located<i64, L>>,
 }
 
 /// Where the problems of one exporter are put.
 struct Checker<'p, L> {
-    problems: &'p mut Vec<Problem<L>>,
+    problems: &'p mut Vec<NatProblem<L>>,
 }
 
 /// Checks exporters and adds what is wrong to `problems`.
-pub(in crate::config) fn check<L: Clone>(
+pub(in crate::config::nat) fn check<L: Clone>(
     drafts: Vec<ExportDraft<L>>,
     trust: Trust,
-    problems: &mut Vec<Problem<L>>,
+    problems: &mut Vec<NatProblem<L>>,
 ) -> Vec<ExportSettings> {
     let mut checker = Checker { problems };
     let mut settings: Vec<ExportSettings> = Vec::new();
     if let Some(first_beyond) = drafts.get(MAX_EXPORTS) {
-        let message = format!("{} exporters, at most {MAX_EXPORTS} are allowed", drafts.len());
-        checker.report(&first_beyond.name.at, message);
+        checker.report(&first_beyond.name.at, ExportError::TooMany(drafts.len()));
         return settings;
     }
     for draft in drafts {
@@ -59,11 +56,9 @@ pub(in crate::config) fn check<L: Clone>(
             || name.value.len() > MAX_EXPORT_NAME
             || !name.value.bytes().all(|byte| byte.is_ascii_graphic())
         {
-            let message =
-                format!("an exporter's name has 1 to {MAX_EXPORT_NAME} printable characters and no space");
-            checker.report(&name.at, message);
+            checker.report(&name.at, ExportError::Name);
         } else if settings.iter().any(|earlier| earlier.name == name.value) {
-            checker.report(&name.at, format!("the exporter \"{}\" is listed twice", name.value));
+            checker.report(&name.at, ExportError::Repeated(name.value.clone()));
         }
         settings.extend(checker.exporter(&draft, trust));
     }
@@ -71,8 +66,8 @@ pub(in crate::config) fn check<L: Clone>(
 }
 
 impl<L: Clone> Checker<'_, L> {
-    fn report(&mut self, at: &L, message: String) {
-        self.problems.push(Problem { at: at.clone(), message });
+    fn report(&mut self, at: &L, error: ExportError) {
+        self.problems.push(NatProblem { at: at.clone(), error: NatError::Export(error) });
     }
 
     fn exporter(&mut self, draft: &ExportDraft<L>, trust: Trust) -> Option<ExportSettings> {
@@ -81,9 +76,8 @@ impl<L: Clone> Checker<'_, L> {
         if let (Some(format), Some(target)) = (&format, &target)
             && let Err(wanted) = can_go(format, target)
         {
-            let message =
-                format!("{} cannot be sent to \"{}\", but to {wanted}", draft.format.value, draft.to.value);
-            self.report(&draft.to.at, message);
+            let (format, to) = (format.name(), cut(&draft.to.value));
+            self.report(&draft.to.at, ExportError::Unfit { format, to, wanted });
         }
         let events = self.events(draft);
         let queue = self.number("queue", draft.queue.as_ref(), 1, MAX_QUEUE.into());
@@ -98,19 +92,25 @@ impl<L: Clone> Checker<'_, L> {
     }
 
     /// Returns a number within its bounds; one outside is reported.
-    fn number(&mut self, name: &str, number: Option<&Located<i64, L>>, least: i64, most: i64) -> Option<i64> {
+    fn number(
+        &mut self,
+        field: &'static str,
+        number: Option<&Located<i64, L>>,
+        least: i64,
+        most: i64,
+    ) -> Option<i64> {
         let number = number?;
         if !(least..=most).contains(&number.value) {
-            let message = format!("{} is out of range: {name} is {least} to {most}", number.value);
-            self.report(&number.at, message);
+            let given = number.value;
+            self.report(&number.at, ExportError::Number { field, given, least, most });
             return None;
         }
         Some(number.value)
     }
 
-    fn refuse(&mut self, number: Option<&Located<i64, L>>, name: &str, format: &str) {
+    fn refuse(&mut self, number: Option<&Located<i64, L>>, field: &'static str, with: &'static str) {
         if let Some(number) = number {
-            self.report(&number.at, format!("{name} is of no use with {format}"));
+            self.report(&number.at, ExportError::Useless { field, with });
         }
     }
 
@@ -135,7 +135,7 @@ impl<L: Clone> Checker<'_, L> {
                 ExportFormat::Ndjson
             }
             other => {
-                self.report(&draft.format.at, format!("\"{other}\" is not one of ipfix, syslog, ndjson"));
+                self.report(&draft.format.at, ExportError::Format(cut(other)));
                 return None;
             }
         })
@@ -160,13 +160,8 @@ impl<L: Clone> Checker<'_, L> {
                     keep: keep.and_then(|keep| u8::try_from(keep).ok()).unwrap_or(DEFAULT_KEEP),
                 });
             }
-            (_, Trust::Host) => {
-                let message = format!("\"{text}\" does not begin with udp://, tcp://, unix:// or file://");
-                self.report(at, message);
-                None
-            }
-            (_, Trust::Remote) => {
-                self.report(at, format!("\"{text}\" does not begin with udp:// or tcp://"));
+            (_, Trust::Host | Trust::Remote) => {
+                self.report(at, ExportError::Scheme { text: cut(text), trust });
                 None
             }
         };
@@ -177,7 +172,7 @@ impl<L: Clone> Checker<'_, L> {
 
     fn address(&mut self, at: &L, text: &str, rest: &str, trust: Trust) -> Option<SocketAddr> {
         let Some(address) = rest.parse::<SocketAddr>().ok().filter(|address| address.port() != 0) else {
-            self.report(at, format!("\"{text}\" names no address and port such as 192.0.2.9:4739"));
+            self.report(at, ExportError::Address(cut(text)));
             return None;
         };
         let usable = match (address.ip(), trust) {
@@ -187,7 +182,7 @@ impl<L: Clone> Checker<'_, L> {
             (_, Trust::Host) => true,
         };
         if !usable {
-            self.report(at, format!("{} is no collector's address", address.ip()));
+            self.report(at, ExportError::Unusable(address.ip()));
             return None;
         }
         Some(address)
@@ -196,7 +191,7 @@ impl<L: Clone> Checker<'_, L> {
     fn path(&mut self, at: &L, text: &str, rest: &str) -> Option<PathBuf> {
         let path = PathBuf::from(rest);
         if !path.is_absolute() || path.file_name().is_none() {
-            self.report(at, format!("\"{text}\" names no file by its whole path"));
+            self.report(at, ExportError::Path(cut(text)));
             return None;
         }
         Some(path)
@@ -206,12 +201,12 @@ impl<L: Clone> Checker<'_, L> {
         let Some(list) = &draft.events else { return EventKinds::DEFAULT };
         let mut events = EventKinds::NONE;
         if list.items.is_empty() {
-            self.report(&list.at, "events is empty".to_owned());
+            self.report(&list.at, ExportError::NoEvent);
         }
         for item in &list.items {
             match item.value.parse::<EventKind>() {
                 Ok(kind) => events = events.with(kind),
-                Err(error) => self.report(&item.at, error.to_string()),
+                Err(error) => self.report(&item.at, error),
             }
         }
         events
