@@ -65,7 +65,7 @@ proptest! {
         filtering in prop::sample::select(Ipv6Filtering::ALL.to_vec()),
     ) {
         let settings = Ipv6Settings { filtering, ..ipv6() };
-        let limits = Limits { sessions: 16, subscribers: 4, fragmented_datagrams: 8, ..Limits::default() };
+        let limits = Limits { sessions: 16, subscribers: 4, fragmented_datagrams: 64, ..Limits::default() };
         let mut network = Network::new(limits, config(Some(settings)));
         for Step { realm, mut packet, flipped, cut, seconds } in steps {
             if let Some((at, bits)) = flipped {

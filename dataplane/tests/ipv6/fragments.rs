@@ -144,8 +144,8 @@ fn bytes_that_wait_are_bounded_for_each_source() {
     let start = |from, number| fragment(&long((from, 53), HOST), number, 0..3_000);
     let taken = (0..1_000)
         .take_while(|number| network.process(Realm::Outside, &start(STRANGER, *number)).0 == Verdict::Hold);
-    // A quarter of 4 MiB, in packets of 3,048 bytes.
-    assert_eq!(taken.count(), 344);
+    // A sixteenth of 4 MiB, in packets of 3,048 bytes.
+    assert_eq!(taken.count(), 86);
     assert_eq!(network.process(Realm::Outside, &start(SERVER, 1)).0, Verdict::Hold);
     network.advance_seconds(16);
     assert_eq!(network.process(Realm::Outside, &start(STRANGER, 9_000)).0, Verdict::Hold);
@@ -153,7 +153,7 @@ fn bytes_that_wait_are_bounded_for_each_source() {
 
 #[test]
 fn what_waits_for_fragments_is_bounded_for_each_source_and_in_time() {
-    let limits = Limits { fragmented_datagrams: 32, ..Limits::default() };
+    let limits = Limits { fragmented_datagrams: 128, ..Limits::default() };
     let mut network = Network::new(limits, config(Some(ipv6())));
     let start = |from: Ipv6Addr, number| fragment(&long((from, 53), HOST), number, 0..1_232);
     for number in 0..4 {
@@ -161,15 +161,15 @@ fn what_waits_for_fragments_is_bounded_for_each_source_and_in_time() {
     }
     assert_eq!(network.dropped(Realm::Outside, &start(STRANGER, 9)), DropReason::FragmentsFull);
     let other = |link| Ipv6Addr::new(0x2001, 2, 1, link, 0, 0, 0, 1);
-    for link in 0..12 {
+    for link in 0..60 {
         assert_eq!(network.process(Realm::Outside, &start(other(link), 1)).0, Verdict::Hold);
     }
-    assert_eq!(network.dropped(Realm::Outside, &start(other(12), 1)), DropReason::FragmentsFull);
+    assert_eq!(network.dropped(Realm::Outside, &start(other(60), 1)), DropReason::FragmentsFull);
     // The inside has a share of its own.
     let question = fragments(&long(HOST, DNS), 7, 1_232);
     assert_eq!(passed(&mut network, Realm::Inside, &question), question);
     network.advance_seconds(15);
     assert_eq!(network.engine.fragmented_count(), 0);
-    assert_eq!(network.engine.stats().drops(DropReason::FragmentTimeout), 16);
+    assert_eq!(network.engine.stats().drops(DropReason::FragmentTimeout), 64);
     assert_eq!(network.process(Realm::Outside, &start(STRANGER, 9)).0, Verdict::Hold);
 }
