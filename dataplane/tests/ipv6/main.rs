@@ -1,6 +1,7 @@
 //! The firewall for IPv6, packet by packet.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
+mod any;
 mod change;
 mod fragments;
 mod ftp;

@@ -35,6 +35,7 @@ fn world_with(settings: PcpSettings, nat: Translation) -> World {
         inside_prefixes: vec!["10.0.0.0/24".parse().unwrap()],
         pool: vec![PoolAddress { address: POOL, ports, host: false }],
         nat,
+        ipv6: None,
         host_addresses: vec![],
         ipv6: None,
         algs: vec![],
