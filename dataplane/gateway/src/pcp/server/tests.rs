@@ -37,7 +37,6 @@ fn world_with(settings: PcpSettings, nat: Translation) -> World {
         nat,
         ipv6: None,
         host_addresses: vec![],
-        ipv6: None,
         algs: vec![],
         timeouts: Timeouts::default(),
         decrement_ttl: false,
