@@ -10,6 +10,7 @@ pub mod api;
 pub mod authority;
 pub mod controller;
 pub mod daemon;
+pub mod datagrams;
 #[cfg(feature = "fleet")]
 pub mod fleet;
 #[cfg(feature = "tls")]
@@ -27,6 +28,7 @@ pub use api::Api;
 pub use authority::Authority;
 pub use controller::Controller;
 pub use daemon::Daemon;
+pub use datagrams::Datagrams;
 #[cfg(feature = "fleet")]
 pub use fleet::Fleet;
 #[cfg(feature = "tls")]

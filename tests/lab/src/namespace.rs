@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use nix::sched::{CloneFlags, setns, unshare};
 
+use crate::datagrams::Datagrams;
 use crate::net::PATIENCE;
 
 /// A network namespace.
@@ -82,10 +83,10 @@ impl Namespace {
     ///
     /// # Errors
     /// What the kernel says.
-    pub fn udp(&self, address: &str) -> io::Result<UdpSocket> {
+    pub fn udp(&self, address: &str) -> io::Result<Datagrams> {
         let socket = self.run(|| UdpSocket::bind(address))?;
         socket.set_read_timeout(Some(PATIENCE))?;
-        Ok(socket)
+        Ok(socket.into())
     }
 
     /// Returns another descriptor of the namespace.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use pinhole_lab::net::{PATIENCE, SERVER};
-use pinhole_lab::{Net, Scratch};
+use pinhole_lab::{Datagrams, Net, Scratch};
 use pinhole_proto::v1;
 use pinhole_proto::v1::findings::Outcome;
 use pinhole_proto::v1::inquiry::Question;
@@ -73,7 +73,7 @@ fn tshark(capture: &Path) -> String {
 }
 
 /// Reads datagrams until one has come after which `enough` is true of all.
-fn datagrams(collector: &UdpSocket, enough: impl Fn(&[Vec<u8>]) -> bool) -> Vec<Vec<u8>> {
+fn datagrams(collector: &Datagrams, enough: impl Fn(&[Vec<u8>]) -> bool) -> Vec<Vec<u8>> {
     collector.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
     let mut datagrams = Vec::new();
     let mut buffer = [0; 2_048];
@@ -87,7 +87,7 @@ fn datagrams(collector: &UdpSocket, enough: impl Fn(&[Vec<u8>]) -> bool) -> Vec<
 #[tokio::test(flavor = "multi_thread")]
 async fn an_independent_decoder_reads_what_happened() {
     let (net, run_dir) = (Net::new().unwrap(), Scratch::new().unwrap());
-    let collector = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let collector = Datagrams::from(UdpSocket::bind("127.0.0.1:0").unwrap());
     let file = run_dir.path().join("events");
     let text = config(collector.local_addr().unwrap().port(), &file);
     let gateway = start(&net, run_dir.path(), &text).await;

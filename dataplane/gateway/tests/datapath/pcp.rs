@@ -1,12 +1,12 @@
 //! Inside hosts ask the gateway for mappings of their own, and are reached by them.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::Ipv4Addr;
 use std::process::{Command, Output};
 
 use pinhole_gateway::Gateway;
 use pinhole_lab::net::{CLIENT, GATEWAY_INSIDE, GATEWAY_OUTSIDE, PATIENCE, SILENCE};
-use pinhole_lab::{Net, Scratch};
+use pinhole_lab::{Datagrams, Net, Scratch};
 use pinhole_proto::v1;
 use pinhole_proto::v1::findings::Outcome;
 use pinhole_proto::v1::inquiry::Question;
@@ -39,7 +39,7 @@ fn map_request(port: u16, lifetime: u32, suggested: u16) -> Vec<u8> {
     bytes
 }
 
-fn ask(client: &UdpSocket, request: &[u8]) -> Option<Vec<u8>> {
+fn ask(client: &Datagrams, request: &[u8]) -> Option<Vec<u8>> {
     client.send_to(request, (GATEWAY_INSIDE, 5_351)).expect("the client sends");
     let mut buffer = [0; 2_048];
     let (length, from) = client.recv_from(&mut buffer).ok()?;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 
 use nix::sys::signal::Signal;
 use pinhole_lab::net::{PATIENCE, SILENCE};
-use pinhole_lab::{Daemon, Net, Scratch};
+use pinhole_lab::{Daemon, Datagrams, Net, Scratch};
 
 use crate::CONFIG;
 
@@ -78,7 +78,7 @@ fn a_forward_leads_inside_from_outside_and_from_inside() {
 }
 
 /// What one sends, the other one receives whole; returns who sent it.
-fn pass_on(from: &UdpSocket, to: &UdpSocket, address: SocketAddr, length: usize) -> io::Result<SocketAddr> {
+fn pass_on(from: &Datagrams, to: &Datagrams, address: SocketAddr, length: usize) -> io::Result<SocketAddr> {
     let sent: Vec<u8> = (0..=250).cycle().take(length).collect();
     from.send_to(&sent, address)?;
     let mut received = vec![0; 65_535];
