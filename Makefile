@@ -1,4 +1,4 @@
-.PHONY: run test fuzz fuzz-api lint bench bench-api
+.PHONY: run test fuzz fuzz-api lint bench-engine bench-wire bench-api
 
 # ONCE=1 ends after the demonstration.
 run:
@@ -29,11 +29,17 @@ fuzz-api:
 lint:
 	scripts/lint
 
-bench:
+# The engine against a bare loop.
+bench-engine:
 	@scripts/install bench
 	cargo bench --locked --package pinhole-dataplane --bench engine
+
+# The gateway against the kernel.
+bench-wire:
+	@scripts/install bench
 	scripts/with-namespaces cargo bench --locked --package pinhole-gateway --bench wire
 
+# The REST API against a bare handler, and ten thousand gateways.
 bench-api:
 	@scripts/install bench
 	cargo bench --locked --package pinhole --bench api
