@@ -171,18 +171,23 @@ impl Engine {
     pub(super) fn find_allowed(&mut self, snapshot: &Snapshot, key: &Key) -> Option<(SessionId, Direction)> {
         let found = self.table.find(key)?;
         let (id, _) = found;
-        (!self.sweep.is_unjudged(id.slot) || self.judge(snapshot, id)).then_some(found)
+        self.goes_on(snapshot, id).then_some(found)
     }
 
     /// Finds the session of IPv6 that an arriving packet belongs to, if the configuration in force allows it.
     pub(super) fn find_allowed_ipv6(&mut self, snapshot: &Snapshot, key: &Ipv6Key) -> Option<SessionId> {
         let id = self.table.find_ipv6(key)?;
-        (!self.sweep.is_unjudged(id.slot) || self.judge(snapshot, id)).then_some(id)
+        self.goes_on(snapshot, id).then_some(id)
     }
 
     /// Whether a session is still there, and the configuration in force allows it.
     pub(super) fn is_allowed(&mut self, snapshot: &Snapshot, id: SessionId) -> bool {
-        self.table.session(id).is_some() && (!self.sweep.is_unjudged(id.slot) || self.judge(snapshot, id))
+        self.table.session(id).is_some() && self.goes_on(snapshot, id)
+    }
+
+    #[inline(always)]
+    fn goes_on(&mut self, snapshot: &Snapshot, id: SessionId) -> bool {
+        !self.sweep.is_unjudged(id.slot) || self.judge(snapshot, id)
     }
 
     /// Finds the pinhole that a new packet from outside fits, if the configuration in force allows it.

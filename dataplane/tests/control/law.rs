@@ -5,29 +5,14 @@ use crate::arbiter::{INSIDE, POOL, Side, outside_port};
 use crate::network::{Network, Weather};
 use crate::peer::{Habit, Peer};
 use crate::random::Random;
+use crate::seeds::{Named, seeds};
 
 /// Schedules of each test here; `PINHOLE_SCHEDULES` asks for more or fewer.
 const SCHEDULES: u64 = 3_000;
 const GREETING: &[u8] = b"220 ready\r\n";
 
 fn schedules() -> std::ops::Range<u64> {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    match number("PINHOLE_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("PINHOLE_SCHEDULES").unwrap_or(SCHEDULES),
-    }
-}
-
-/// Says which schedule failed.
-struct Named(u64);
-
-#[expect(clippy::print_stdout, reason = "the test harness shows it with the failure")]
-impl Drop for Named {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            println!("run it again with PINHOLE_SEED={}", self.0);
-        }
-    }
+    seeds("PINHOLE_SCHEDULES", SCHEDULES)
 }
 
 fn weather(random: &mut Random) -> Weather {

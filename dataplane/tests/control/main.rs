@@ -9,4 +9,5 @@ mod opaque;
 mod peer;
 mod pipe;
 mod random;
+mod seeds;
 mod segments;

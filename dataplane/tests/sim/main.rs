@@ -15,36 +15,19 @@ mod packets;
 mod plan;
 #[path = "../control/random.rs"]
 mod random;
+#[path = "../control/seeds.rs"]
+mod seeds;
 
 use network::Network;
+use seeds::{Named, seeds};
 
 /// Networks of a run.
 const RUNS: u64 = 24;
 
-fn seeds() -> std::ops::Range<u64> {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    match number("PINHOLE_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("PINHOLE_RUNS").unwrap_or(RUNS),
-    }
-}
-
-/// Says which network failed.
-struct Named(u64);
-
-#[expect(clippy::print_stdout, reason = "the test harness shows it with the failure")]
-impl Drop for Named {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            println!("run it again with PINHOLE_SEED={}", self.0);
-        }
-    }
-}
-
 #[test]
 fn what_is_sent_arrives_whole_and_nothing_else_does() {
     let mut crossed = 0;
-    for seed in seeds() {
+    for seed in seeds("PINHOLE_RUNS", RUNS) {
         let _named = Named(seed);
         let mut network = plan::network(seed);
         network.run();
