@@ -79,6 +79,12 @@ pub const MAX_FTP_REPLY: usize = 2_048;
 pub const MAX_FTP_PENDING: usize = 256;
 /// How long an FTP data connection may take to come.
 pub const FTP_PINHOLE_LIFETIME: Duration = Duration::from_secs(60);
+/// Longest TFTP request that is read (RFC 1350, section 2: a block).
+pub const MAX_TFTP_REQUEST: usize = 512;
+/// Requests of one client port to one TFTP server that may be answered at a time.
+pub const TFTP_REQUESTS: usize = 8;
+/// How long a TFTP server may take to answer a request.
+pub const TFTP_ANSWER: Duration = Duration::from_secs(30);
 /// Payload that fits any path, for what the engine cuts itself (RFC 9293, 3.7.1).
 pub const SAFE_SEGMENT: usize = 536;
 

@@ -1,8 +1,9 @@
 //! The seam between the engine and the Application Layer Gateways.
 //!
 //! A [`control::ControlStream`] follows one TCP control session: it puts segments in order, hands whole lines or
-//! messages to its helper, and splices what the helper renders. It never sees a table, a clock or a port
-//! allocator: what needs a decision is asked of the engine through [`Arbiter`], what needs time is told.
+//! messages to its helper, and splices what the helper renders. A [`datagram::DatagramControl`] follows one whose
+//! messages are datagrams. Neither ever sees a table, a clock or a port allocator: what needs a decision is asked of the
+//! engine through [`Arbiter`], what needs time is told.
 
 use std::time::Duration;
 
@@ -10,12 +11,14 @@ use crate::addr::{Endpoint, Realm};
 use crate::tuple::Direction;
 
 pub mod control;
+pub mod datagram;
 mod ftp;
 mod helper;
 mod late;
 mod segment;
 mod splice;
 mod stream;
+mod tftp;
 
 /// The protocols that have an ALG; a closed set, dispatched statically.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -219,6 +222,8 @@ pub enum OpaqueReason {
 pub trait Arbiter {
     /// Admits or refuses an announced session; on admission the pinhole is open when this returns.
     fn admit(&mut self, request: &PinholeRequest) -> Decision;
+    /// Has a pinhole that has not been used wait for `lifetime` from now on; `false` when it is gone.
+    fn renew(&mut self, id: PinholeId, lifetime: Duration) -> bool;
     /// Closes a pinhole that has not been used; closing one that is gone is allowed.
     fn close(&mut self, id: PinholeId, reason: CloseReason);
     /// Takes note of something that happened.

@@ -117,6 +117,61 @@ impl ServiceTransport {
     }
 }
 
+/// The server's ports of all sessions that an ALG may read: most sessions have another one, and are told by this alone.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listened {
+    tcp: Vec<PortRange>,
+    udp: Vec<PortRange>,
+}
+
+impl Listened {
+    /// Gathers the ports of all ALGs that are on.
+    pub fn new(algs: &[AlgConfig]) -> Self {
+        Self { tcp: listened(algs, Transport::Tcp), udp: listened(algs, Transport::Udp) }
+    }
+
+    /// Whether an ALG may read a session with this port.
+    pub fn has(&self, transport: Transport, destination: u16) -> bool {
+        let ranges = match transport {
+            Transport::Tcp => &self.tcp,
+            Transport::Udp => &self.udp,
+            Transport::Gre(_) => return false,
+        };
+        let after = ranges.partition_point(|range| range.first <= destination);
+        after.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|range| range.contains(destination))
+    }
+}
+
+/// Returns the ranges of one transport in order; none meets another.
+fn listened(algs: &[AlgConfig], transport: Transport) -> Vec<PortRange> {
+    let mut all = Vec::new();
+    for protocol in ALL {
+        let setting = algs.iter().find(|setting| setting.protocol == protocol);
+        let own = well_known(protocol);
+        if setting.is_some_and(|setting| !setting.enabled) || own.iter().all(|(own, _)| *own != transport) {
+            continue;
+        }
+        let own = own.iter().filter(|(own, _)| *own == transport);
+        all.extend(own.map(|(_, port)| PortRange { first: *port, last: *port }));
+        let services = setting.map(|setting| setting.services.as_slice()).unwrap_or_default();
+        for service in services.iter().filter(|service| service.transport.covers(transport)) {
+            match service.destination_ports.as_slice() {
+                [] => all.push(PortRange { first: 0, last: u16::MAX }),
+                some => all.extend_from_slice(some),
+            }
+        }
+    }
+    all.sort_unstable_by_key(|range| range.first);
+    let mut apart: Vec<PortRange> = Vec::new();
+    for range in all {
+        match apart.last_mut() {
+            Some(before) if range.first <= before.last => before.last = before.last.max(range.last),
+            Some(_) | None => apart.push(range),
+        }
+    }
+    apart
+}
+
 /// The ports that IANA assigned to each protocol.
 const fn well_known(protocol: AlgProtocol) -> &'static [(Transport, u16)] {
     match protocol {

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use self::dispatch::{FlowPorts, dispatch};
+use self::dispatch::{FlowPorts, Listened, dispatch};
 use self::ipv6::{Ipv6Config, Ipv6Rules};
 use self::nat::{Allocation, Translation};
 use self::rules::Relations;
@@ -167,6 +167,7 @@ pub struct Snapshot {
     host: Vec<Ipv4Addr>,
     relations: Relations,
     ipv6: Option<Ipv6Rules>,
+    listened: Listened,
 }
 
 /// Lowest MTU of IPv4 (RFC 791).
@@ -211,7 +212,8 @@ impl Snapshot {
         host.sort_unstable();
         let relations = Relations::new(&config);
         let ipv6 = config.ipv6.as_ref().map(Ipv6Rules::new);
-        Self { config, idle, inside, pool, pool_ranges, host, relations, ipv6 }
+        let listened = Listened::new(&config.algs);
+        Self { config, idle, inside, pool, pool_ranges, host, relations, ipv6, listened }
     }
 
     /// Returns the configuration as given.
@@ -262,6 +264,9 @@ impl Snapshot {
         source_port: u16,
         destination_port: u16,
     ) -> Option<AlgProtocol> {
+        if !self.listened.has(transport, destination_port) {
+            return None;
+        }
         let flow = FlowPorts { transport, source: source_port, destination: destination_port };
         dispatch(&self.config.algs, flow).map(|(protocol, _)| protocol)
     }

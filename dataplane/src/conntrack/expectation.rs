@@ -47,7 +47,8 @@ type Key = (Protocol, Endpoint, IpAddr);
 #[derive(Debug, Default)]
 pub struct Expectations {
     by_id: BTreeMap<PinholeId, Pinhole>,
-    by_key: BTreeMap<Key, PinholeId>,
+    /// Several may be between the same two, each for a session of its own.
+    by_key: BTreeSet<(Key, PinholeId)>,
     /// Of GRE, by inside address, peer and the peer's call id: the inside host may send first.
     by_call: BTreeMap<(IpAddr, IpAddr, u16), PinholeId>,
     by_deadline: BTreeSet<(Timestamp, PinholeId)>,
@@ -91,10 +92,8 @@ impl Expectations {
 
     /// Returns the pinhole that a new packet from outside fits.
     pub fn lookup(&self, flow: &Flow) -> Option<&Pinhole> {
-        let key = (flow.protocol, flow.destination, flow.source.address);
-        let pinhole = self.by_id.get(self.by_key.get(&key)?)?;
-        let fits = pinhole.peer.port == 0 || pinhole.peer.port == flow.source.port;
-        fits.then_some(pinhole)
+        let mut open = self.at((flow.protocol, flow.destination, flow.source.address));
+        open.find(|pinhole| pinhole.peer.port == 0 || pinhole.peer.port == flow.source.port)
     }
 
     /// Returns the pinhole that a new packet of a call from inside fits.
@@ -103,10 +102,18 @@ impl Expectations {
         self.by_id.get(self.by_call.get(&key)?)
     }
 
-    /// Opens a pinhole; one for the same peer and outside endpoint is returned and no longer there.
+    /// Visits the pinholes between the same two, oldest first.
+    fn at(&self, key: Key) -> impl Iterator<Item = &Pinhole> {
+        let range = self.by_key.range((key, PinholeId(0))..=(key, PinholeId(u64::MAX)));
+        range.filter_map(|(_, id)| self.by_id.get(id))
+    }
+
+    /// Opens a pinhole. That of a call which is announced anew is returned and no longer there.
     pub fn insert(&mut self, pinhole: Pinhole) -> Option<Pinhole> {
-        let replaced = self.by_key.get(&key(&pinhole)).copied().and_then(|id| self.remove(id));
-        self.by_key.insert(key(&pinhole), pinhole.id);
+        let again = pinhole.protocol == Protocol::Gre;
+        let known = again.then(|| self.at(key(&pinhole)).next().map(|known| known.id)).flatten();
+        let replaced = known.and_then(|id| self.remove(id));
+        self.by_key.insert((key(&pinhole), pinhole.id));
         if let Some(call) = pinhole.call {
             self.by_call.insert((pinhole.inside.address, pinhole.peer.address, call), pinhole.id);
         }
@@ -117,10 +124,19 @@ impl Expectations {
         replaced
     }
 
+    /// Has a pinhole close at another time unless it is used; `false` when it is gone.
+    pub fn renew(&mut self, id: PinholeId, deadline: Timestamp) -> bool {
+        let Some(pinhole) = self.by_id.get_mut(&id) else { return false };
+        self.by_deadline.remove(&(pinhole.deadline, id));
+        pinhole.deadline = deadline;
+        self.by_deadline.insert((deadline, id));
+        true
+    }
+
     /// Closes a pinhole; the caller releases its mapping.
     pub fn remove(&mut self, id: PinholeId) -> Option<Pinhole> {
         let pinhole = self.by_id.remove(&id)?;
-        self.by_key.remove(&key(&pinhole));
+        self.by_key.remove(&(key(&pinhole), id));
         if let Some(call) = pinhole.call {
             let called = (pinhole.inside.address, pinhole.peer.address, call);
             // Another one may have taken its place.

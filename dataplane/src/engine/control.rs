@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::alg::control::{ControlStream, CraftedSegment, Segment, SegmentVerdict, TcpTimestamps};
-use crate::alg::{AlgProtocol, CloseReason, End, Ends};
+use crate::alg::datagram::DatagramControl;
+use crate::alg::{AlgProtocol, CloseReason, End, Ends, Transport};
 use crate::config::Snapshot;
 use crate::conntrack::tcp::TcpState;
 use crate::conntrack::{Family, Session, SessionId, Table};
@@ -15,6 +16,7 @@ use crate::engine::process::window_shift;
 use crate::engine::rewrite::Change;
 use crate::engine::{DropReason, Engine, Packet, Verdict};
 use crate::limits::MAX_UNACKNOWLEDGED;
+use crate::nat::MappingId;
 use crate::parse::{Span, TcpInfo};
 use crate::time::Timestamp;
 use crate::tuple::{Direction, Flow};
@@ -26,7 +28,7 @@ const ACKNOWLEDGED_AHEAD: u32 = MAX_UNACKNOWLEDGED as u32;
 /// One followed control session.
 #[derive(Debug)]
 pub(super) struct Control {
-    pub(super) stream: ControlStream,
+    follower: Follower,
     protocol: AlgProtocol,
     session: SessionId,
     /// As the originator sees it.
@@ -34,6 +36,58 @@ pub(super) struct Control {
     /// What decides about the ALG, see [`alg_ports`].
     ports: (u16, u16),
     deadline: Option<Timestamp>,
+}
+
+/// What reads a control session.
+#[derive(Debug)]
+enum Follower {
+    Stream(Box<ControlStream>),
+    Datagrams(DatagramControl),
+}
+
+impl Follower {
+    fn new(protocol: AlgProtocol, transport: Transport, ends: Ends) -> Option<Self> {
+        match transport {
+            Transport::Tcp => Some(Self::Stream(Box::new(ControlStream::new(protocol, ends)))),
+            Transport::Udp => DatagramControl::new(protocol, ends).map(Self::Datagrams),
+            Transport::Gre(_) => None,
+        }
+    }
+
+    fn ends(&self) -> &Ends {
+        match self {
+            Self::Stream(stream) => stream.ends(),
+            Self::Datagrams(datagrams) => datagrams.ends(),
+        }
+    }
+
+    fn is_inert(&self) -> bool {
+        match self {
+            Self::Stream(stream) => stream.is_inert(),
+            Self::Datagrams(datagrams) => datagrams.is_inert(),
+        }
+    }
+
+    fn stream(&self) -> Option<&ControlStream> {
+        match self {
+            Self::Stream(stream) => Some(stream),
+            Self::Datagrams(_) => None,
+        }
+    }
+
+    fn stream_mut(&mut self) -> Option<&mut ControlStream> {
+        match self {
+            Self::Stream(stream) => Some(stream),
+            Self::Datagrams(_) => None,
+        }
+    }
+
+    const fn transport(&self) -> Transport {
+        match self {
+            Self::Stream(_) => Transport::Tcp,
+            Self::Datagrams(_) => Transport::Udp,
+        }
+    }
 }
 
 /// The followed control sessions, by slot; few beside the sessions, so their memory is taken as they come.
@@ -45,16 +99,18 @@ pub(super) struct Controls {
 }
 
 impl Controls {
-    /// Follows a new session; `None` when as many as `limit` are followed, which is then translated unread.
+    /// Follows a new session; `None` when as many as `limit` are followed, or its messages are not read: it is then
+    /// translated unread.
     pub(super) fn insert(
         &mut self,
         protocol: AlgProtocol,
+        transport: Transport,
         id: SessionId,
         table: &Table,
         limit: u32,
     ) -> Option<u32> {
         let control = Box::new(Control {
-            stream: ControlStream::new(protocol, ends_of(table, id)?),
+            follower: Follower::new(protocol, transport, ends_of(table, id)?)?,
             protocol,
             session: id,
             flow: table.arriving(id, Direction::Original)?,
@@ -70,8 +126,13 @@ impl Controls {
         Some(slot)
     }
 
-    pub(super) fn at(&self, slot: u32) -> Option<&Control> {
+    fn at(&self, slot: u32) -> Option<&Control> {
         self.slots.get(usize::try_from(slot).ok()?)?.as_deref()
+    }
+
+    /// Returns the stream by this slot, if it is one.
+    pub(super) fn stream(&self, slot: u32) -> Option<&ControlStream> {
+        self.at(slot)?.follower.stream()
     }
 
     pub(super) fn remove(&mut self, slot: u32) {
@@ -88,9 +149,11 @@ impl Controls {
         self.at(slot).map(|control| control.protocol)
     }
 
-    /// Returns the ports that decide about the ALG of a session by this slot.
-    pub(super) fn ports(&self, slot: u32) -> Option<(u16, u16)> {
-        self.at(slot).map(|control| control.ports)
+    /// Returns the ALG that listens to a session by this slot under a configuration.
+    pub(super) fn listening(&self, slot: u32, snapshot: &Snapshot) -> Option<AlgProtocol> {
+        let control = self.at(slot)?;
+        let (source, destination) = control.ports;
+        snapshot.alg_for(control.follower.transport(), source, destination)
     }
 
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
@@ -103,7 +166,7 @@ impl Controls {
 
     /// Puts a control back in its slot and sets its timer anew.
     fn put(&mut self, slot: u32, mut control: Box<Control>) {
-        let deadline = control.stream.poll_timeout();
+        let deadline = control.follower.stream().and_then(ControlStream::poll_timeout);
         if control.deadline != deadline {
             if let Some(old) = control.deadline {
                 self.deadlines.remove(&(old, slot));
@@ -209,9 +272,24 @@ impl Engine {
         if tcp.state() == TcpState::SynSent {
             return Err(DropReason::TcpState);
         }
-        let stream = &self.controls.at(slot).ok_or(DropReason::NoSession)?.stream;
+        let stream = self.controls.stream(slot).ok_or(DropReason::NoSession)?;
         let known = TcpInfo { ack: stream.unmap_seq(direction.opposite(), info.ack), ..info };
         tcp.check_behind(direction, known, ACKNOWLEDGED_AHEAD)
+    }
+
+    /// Hands a datagram of a control session to its ALG.
+    #[inline(never)]
+    pub(super) fn control_datagram(
+        &mut self,
+        arrival: &Arrival<'_>,
+        payload: &[u8],
+        direction: Direction,
+        slot: u32,
+    ) {
+        self.with_follower(arrival.snapshot, slot, arrival.now, |follower, decider| match follower {
+            Follower::Datagrams(datagrams) => datagrams.handle_datagram(direction, payload, decider),
+            Follower::Stream(_) => {}
+        });
     }
 
     /// Lends a stream and the decider for it to `act`.
@@ -222,6 +300,20 @@ impl Engine {
         now: Timestamp,
         act: impl FnOnce(&mut ControlStream, &mut Decider<'_>, Timestamp) -> R,
     ) -> Option<R> {
+        let lent = self.with_follower(snapshot, slot, now, |follower, decider| {
+            follower.stream_mut().map(|stream| act(stream, decider, now))
+        });
+        lent.flatten()
+    }
+
+    /// Lends what reads a control session, and the decider for it, to `act`.
+    fn with_follower<R>(
+        &mut self,
+        snapshot: &Snapshot,
+        slot: u32,
+        now: Timestamp,
+        act: impl FnOnce(&mut Follower, &mut Decider<'_>) -> R,
+    ) -> Option<R> {
         let mut control = self.controls.take(slot)?;
         let mut decider = Decider {
             snapshot,
@@ -231,13 +323,14 @@ impl Engine {
             rng: &mut self.rng,
             events: &mut self.events,
             stats: &mut self.stats,
-            ends: *control.stream.ends(),
+            ends: *control.follower.ends(),
             protocol: control.protocol,
             master: control.session,
+            mapping: self.table.session(control.session).map_or(MappingId::NONE, Session::mapping),
             control: control.flow,
             now,
         };
-        let result = act(&mut control.stream, &mut decider, now);
+        let result = act(&mut control.follower, &mut decider);
         self.controls.put(slot, control);
         Some(result)
     }
@@ -252,7 +345,7 @@ impl Engine {
     ) -> Option<(usize, Vec<(u32, u32)>)> {
         let segment = packet.bytes().get(span.transport_at()..span.end())?;
         let (at, blocks) = tcp::options(segment).sack?;
-        let stream = &self.controls.at(slot)?.stream;
+        let stream = self.controls.stream(slot)?;
         let mapped = (0..blocks)
             .filter_map(|block| {
                 let edge = at + block * 8;
@@ -293,7 +386,8 @@ impl Engine {
     fn send_crafted(&mut self, id: SessionId, slot: u32) {
         loop {
             let at = self.controls.slot_mut(slot).and_then(Option::as_deref_mut);
-            let Some(segment) = at.and_then(|control| control.stream.poll_crafted()) else { return };
+            let stream = at.and_then(|control| control.follower.stream_mut());
+            let Some(segment) = stream.and_then(ControlStream::poll_crafted) else { return };
             self.send(id, &segment);
         }
     }
@@ -310,7 +404,7 @@ impl Engine {
     }
 
     fn forget_inert(&mut self, id: SessionId, slot: u32) {
-        if self.controls.at(slot).is_some_and(|control| control.stream.is_inert()) {
+        if self.controls.at(slot).is_some_and(|control| control.follower.is_inert()) {
             self.controls.remove(slot);
             if let Some(session) = self.table.session_mut(id) {
                 session.set_control(None);
@@ -339,10 +433,13 @@ impl Engine {
         self.snapshot = Some(snapshot);
     }
 
-    /// Stops a stream; the unused pinholes of its session close.
+    /// Stops reading a control session; its unused pinholes close.
     pub(super) fn disable_control(&mut self, snapshot: &Snapshot, id: SessionId, slot: u32) {
         let now = self.nat.time();
-        self.with_stream(snapshot, slot, now, |stream, decider, _| stream.disable(decider));
+        self.with_follower(snapshot, slot, now, |follower, decider| match follower {
+            Follower::Stream(stream) => stream.disable(decider),
+            Follower::Datagrams(datagrams) => datagrams.disable(decider),
+        });
         self.send_crafted(id, slot);
         self.forget_inert(id, slot);
         self.close_pinholes_of(id, CloseReason::Policy);

@@ -1,6 +1,7 @@
 //! What the engine decides for an ALG.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use crate::addr::{Endpoint, Realm};
 use crate::alg::{
@@ -31,6 +32,8 @@ pub(super) struct Decider<'a> {
     pub(super) ends: Ends,
     pub(super) protocol: AlgProtocol,
     pub(super) master: SessionId,
+    /// The mapping of the control session's inside end.
+    pub(super) mapping: MappingId,
     pub(super) control: Flow,
     pub(super) now: Timestamp,
 }
@@ -106,6 +109,14 @@ impl Decider<'_> {
         inside: (Ipv4Addr, u16),
         peer: (Ipv4Addr, u16),
     ) -> Result<(MappingId, Endpoint), Refusal> {
+        let (own, named) = (self.control.protocol, Endpoint::from(inside));
+        if protocol == own && [self.ends.originator, self.ends.responder].iter().any(|end| end.local == named)
+        {
+            // The peer answers where it was asked from, whatever stands for the same endpoint towards others.
+            let outside = self.nat.mapping(self.mapping).map(|mapping| mapping.outside);
+            self.nat.hold(self.mapping);
+            return Ok((self.mapping, outside.ok_or(Refusal::NoPort)?.into()));
+        }
         let announced = Tuple {
             protocol,
             source: inside.0,
@@ -129,6 +140,10 @@ impl Arbiter for Decider<'_> {
             return Decision::Unneeded;
         }
         self.open(request).unwrap_or_else(Decision::Refused)
+    }
+
+    fn renew(&mut self, id: PinholeId, lifetime: Duration) -> bool {
+        self.expectations.renew(id, self.now.saturating_add(lifetime))
     }
 
     fn close(&mut self, id: PinholeId, reason: CloseReason) {

@@ -133,8 +133,8 @@ impl Engine {
         for direction in [Direction::Original, Direction::Reply] {
             let Some(flow) = self.table.leaving(id, direction) else { continue };
             for seq in tcp.expected(direction) {
-                let control = session.control().and_then(|slot| self.controls.at(slot));
-                let seq = control.map_or(seq, |control| control.stream.map_seq(direction, seq));
+                let stream = session.control().and_then(|slot| self.controls.stream(slot));
+                let seq = stream.map_or(seq, |stream| stream.map_seq(direction, seq));
                 let packet = emit::craft_reset(&flow, direction, seq);
                 self.transmit(session.realm(direction).opposite(), packet);
             }

@@ -7,6 +7,7 @@ use crate::alg::{AlgProtocol, CloseReason, Transport};
 use crate::config::nat::Mode;
 use crate::config::{Snapshot, Untranslatable};
 use crate::conntrack::expectation::Pinhole;
+use crate::conntrack::ipv6::Ipv6Key;
 use crate::conntrack::tcp::Tcp;
 use crate::conntrack::{Session, SessionId, State, Table};
 use crate::engine::context::{Context, Way};
@@ -15,6 +16,7 @@ use crate::engine::{Announcement, DropReason, Engine, closed_event};
 use crate::firewall;
 use crate::nat::{MappingId, NatError, SubscriberLimit};
 use crate::tuple::{Direction, Flow, Protocol, Tuple};
+use crate::wire;
 
 impl Engine {
     /// Opens the session of a first packet; `None` leaves the packet to the host.
@@ -191,19 +193,26 @@ impl Engine {
 
     /// Has an ALG follow a new session, if one listens on its ports and there is room.
     pub(super) fn attach_control(&mut self, snapshot: &Snapshot, id: SessionId) {
-        if self.table.session(id).and_then(Session::tcp).is_none() {
+        let other = |key: &Ipv6Key| !matches!(key.protocol, wire::PROTOCOL_TCP | wire::PROTOCOL_UDP);
+        if self.table.ipv6_key(id).is_some_and(other) {
             return;
         }
+        let transport = match self.table.session(id).map(Session::protocol) {
+            Some(Protocol::Tcp) => Transport::Tcp,
+            Some(Protocol::Udp) => Transport::Udp,
+            Some(Protocol::IcmpEcho | Protocol::UdpLite | Protocol::Gre | Protocol::Other) | None => return,
+        };
         let Some((source_port, destination_port)) = alg_ports(&self.table, id) else { return };
-        match snapshot.alg_for(Transport::Tcp, source_port, destination_port) {
-            Some(protocol @ AlgProtocol::Ftp) => {
-                let slot = self.controls.insert(protocol, id, &self.table, self.limits.control_streams);
+        match snapshot.alg_for(transport, source_port, destination_port) {
+            Some(protocol @ (AlgProtocol::Ftp | AlgProtocol::Tftp)) => {
+                let limit = self.limits.control_streams;
+                let slot = self.controls.insert(protocol, transport, id, &self.table, limit);
                 if let Some(session) = self.table.session_mut(id) {
                     session.set_control(slot);
                 }
             }
-            // These have no stream helper yet: their sessions are translated like any other.
-            Some(AlgProtocol::IkeEsp | AlgProtocol::Pptp | AlgProtocol::Sip | AlgProtocol::Tftp) | None => {}
+            // These have no helper yet: their sessions are translated like any other.
+            Some(AlgProtocol::IkeEsp | AlgProtocol::Pptp | AlgProtocol::Sip) | None => {}
         }
     }
 }

@@ -195,11 +195,14 @@ impl Engine {
         let answered = direction == Direction::Reply && session.set_replied();
         count(session, context, direction);
         forward(session, context, packet, direction);
-        let master = session.master();
+        let (master, control) = (session.master(), session.control());
         if answered {
             self.table.waiting_mut().leave(id.slot);
         }
         self.refresh_master(context, master);
+        if let Some(slot) = control {
+            self.control_datagram(context, payload(packet, &context.parsed.span), direction, slot);
+        }
         Ok(Verdict::Forward)
     }
 
@@ -282,7 +285,7 @@ impl Engine {
         };
         let seq = crate::wire::u32_at(packet.bytes(), quoted.transport_at() + tcp::SEQ);
         let quoted_seq = session.control().and_then(|slot| {
-            let stream = &self.controls.at(slot)?.stream;
+            let stream = self.controls.stream(slot)?;
             Some(stream.unmap_seq(sent, seq))
         });
         if session.tcp().is_some_and(|tcp| !tcp.is_in_flight(sent, quoted_seq.unwrap_or(seq))) {
@@ -379,6 +382,11 @@ fn forward(session: &Session, context: &Context<'_>, packet: &mut Packet<'_>, di
     let hop = context.counts_hop();
     let at = context.parsed.transport_at();
     emit::translate(packet, &context.parsed.key, &session.leaving(direction), at, hop);
+}
+
+/// Returns what a packet carries after its transport header.
+pub(super) fn payload<'a>(packet: &'a Packet<'_>, span: &Span) -> &'a [u8] {
+    packet.bytes().get(span.payload_at()..span.end()).unwrap_or_default()
 }
 
 pub(super) fn window_shift(packet: &Packet<'_>, span: &Span) -> Option<u8> {

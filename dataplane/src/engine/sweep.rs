@@ -2,7 +2,7 @@
 //!
 //! So a change takes no longer for being applied to a million sessions than to one, and nothing passes that it forbids.
 
-use crate::alg::{CloseReason, PinholeId, Transport};
+use crate::alg::{CloseReason, PinholeId};
 use crate::config::Snapshot;
 use crate::conntrack::expectation::Pinhole;
 use crate::conntrack::ipv6::Ipv6Key;
@@ -232,11 +232,10 @@ impl Engine {
         true
     }
 
-    /// Stops the stream of a session whose ALG is off now; its unused pinholes close.
+    /// Stops reading a control session whose ALG is off now; its unused pinholes close.
     fn judge_control(&mut self, snapshot: &Snapshot, id: SessionId) {
         let Some(slot) = self.table.session(id).and_then(Session::control) else { return };
-        let Some((source_port, destination_port)) = self.controls.ports(slot) else { return };
-        let listening = snapshot.alg_for(Transport::Tcp, source_port, destination_port);
+        let listening = self.controls.listening(slot, snapshot);
         if listening.is_none() || listening != self.controls.protocol(slot) {
             self.disable_control(snapshot, id, slot);
         }

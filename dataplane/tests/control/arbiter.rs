@@ -1,6 +1,7 @@
 //! An arbiter that admits what names the inside host itself, and remembers everything.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use pinhole_dataplane::addr::{Endpoint, Realm};
 use pinhole_dataplane::alg::{
@@ -78,6 +79,10 @@ impl Arbiter for Recorder {
             id: PinholeId(self.opened.len() as u64),
             visible: endpoint(POOL, outside_port(request.named.port)),
         }
+    }
+
+    fn renew(&mut self, _: PinholeId, _: Duration) -> bool {
+        unreachable!("no message of a stream asks for it")
     }
 
     fn close(&mut self, id: PinholeId, reason: CloseReason) {

@@ -6,4 +6,5 @@ mod ftp;
 mod live;
 mod network;
 mod packets;
+mod tftp;
 mod translation;

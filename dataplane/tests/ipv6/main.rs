@@ -12,3 +12,4 @@ mod openings;
 mod packets;
 mod rfc4890;
 mod rfc6092;
+mod tftp;

@@ -275,3 +275,27 @@ fn between_two_inside_hosts_the_alg_reads_on_both_ways() {
     }
     assert_eq!(arrived.first(), Some(&(outside, b"P".to_vec())));
 }
+
+#[test]
+fn between_two_inside_hosts_a_transfer_is_let_in_on_both_ways() {
+    let service = AlgService {
+        name: "tftp-alt".to_owned(),
+        transport: ServiceTransport::Udp,
+        source_ports: vec![],
+        destination_ports: vec![ports(6_969, 6_969)],
+    };
+    let alg = AlgConfig { protocol: AlgProtocol::Tftp, enabled: true, services: vec![service] };
+    let translation = forwards(vec![forward(ServiceTransport::Udp, (6_969, 6_969), (9, 69))]);
+    let mut network = network(Config { algs: vec![alg], ..config() }, translation);
+    let (client, service) = ((host(2), 40_000), (POOL, 6_969));
+    let seen = network.turned_back(&udp(client, service, b"\0\x01boot.img\0octet\0"));
+    assert_eq!((seen.from.0, seen.to), (POOL, (host(9), 69)));
+    let outside = seen.from;
+    let seen = network.turned_back(&udp((host(9), 3_333), outside, b"\0\x03\0\x01 a block"));
+    assert_eq!((seen.from.0, seen.to), (POOL, client));
+    let answered = network.turned_back(&udp(client, seen.from, b"\0\x04\0\x01"));
+    assert_eq!((answered.from, answered.to), (outside, (host(9), 3_333)));
+    // A third host inside is nobody that was asked.
+    let third = udp((host(7), 3_333), outside, b"\0\x03\0\x01 a block");
+    assert_eq!(network.refused(Realm::Inside, &third), DropReason::NotExpected);
+}

@@ -60,3 +60,27 @@ fn an_alg_that_is_off_reads_nothing() {
     assert_eq!(reader(&[off.clone()], Transport::Tcp, 0, 9), None);
     assert_eq!(reader(&[off], Transport::Tcp, 0, 21), None);
 }
+
+#[test]
+fn every_session_that_has_a_reader_is_told_by_its_port() {
+    let mut off = alg(AlgProtocol::Tftp, vec![service("off", None, Some(99))]);
+    off.enabled = false;
+    let wide = AlgService {
+        destination_ports: vec![PortRange::new(5_000, 5_070).unwrap(), PortRange::new(20, 21).unwrap()],
+        ..service("wide", None, None)
+    };
+    for algs in [
+        vec![],
+        vec![off, alg(AlgProtocol::Sip, vec![wide, service("near", None, Some(5_071))])],
+        vec![alg(AlgProtocol::Pptp, vec![service("from", Some(7), None)])],
+    ] {
+        let listened = Listened::new(&algs);
+        for transport in [Transport::Tcp, Transport::Udp] {
+            for destination in 0..=u16::MAX {
+                let reads = [0, 7].map(|source| reader(&algs, transport, source, destination).is_some());
+                let told = listened.has(transport, destination);
+                assert_eq!(told, reads.contains(&true), "{algs:?} {transport:?} {destination}");
+            }
+        }
+    }
+}

@@ -14,6 +14,7 @@ use crate::emit;
 use crate::engine::decider::Decider;
 use crate::engine::{DropReason, EndReason, Engine, Event, Packet, Verdict};
 use crate::limits::Limits;
+use crate::nat::MappingId;
 use crate::time::Timestamp;
 use crate::tuple::{Direction, Flow, Protocol, Tuple};
 use crate::wire::{self, checksum, ipv4, set_u8, set_u16, u16_at};
@@ -106,6 +107,7 @@ impl Network {
                 responder: end(Realm::Outside, at(SERVER, 1_723)),
             },
             protocol: AlgProtocol::Pptp,
+            mapping: MappingId::NONE,
             master: self.master,
             control: Tuple {
                 protocol: Protocol::Tcp,

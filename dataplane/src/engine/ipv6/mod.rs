@@ -10,7 +10,7 @@ use crate::conntrack::ipv6::Ipv6Key;
 use crate::conntrack::{Progress, Session, SessionId, TupleHasher};
 use crate::emit;
 use crate::engine::context::{Arrival, Segmented};
-use crate::engine::process::{Opening, count, note_tcp, window_shift};
+use crate::engine::process::{Opening, count, note_tcp, payload, window_shift};
 use crate::engine::{DropReason, Engine, Packet, Verdict};
 use crate::firewall::{self, Reach, Sites};
 use crate::limits::Limits;
@@ -191,12 +191,15 @@ impl Engine {
         if let Some(time) = key.connection_time(replied, context.snapshot.idle()) {
             session.prolong(context.tick.plus(time));
         }
-        let master = session.master();
+        let (master, control) = (session.master(), session.control());
         pass(context, packet);
         if answered {
             self.table.waiting_mut().leave(id.slot);
         }
         self.refresh_master(context, master);
+        if let Some(slot) = control {
+            self.control_datagram(context, payload(packet, &context.parsed.span), direction, slot);
+        }
         Ok(Verdict::Forward)
     }
 
@@ -227,8 +230,8 @@ impl Engine {
         let session = session.ok_or(DropReason::IcmpNoSession)?;
         let sent = direction_of(session, context.realm.opposite());
         if let (Some(tcp), Some(seq)) = (session.tcp(), quoted.seq) {
-            let control = session.control().and_then(|slot| self.controls.at(slot));
-            let seq = control.map_or(seq, |control| control.stream.unmap_seq(sent, seq));
+            let stream = session.control().and_then(|slot| self.controls.stream(slot));
+            let seq = stream.map_or(seq, |stream| stream.unmap_seq(sent, seq));
             if !tcp.is_in_flight(sent, seq) {
                 return Err(DropReason::IcmpSequence);
             }
