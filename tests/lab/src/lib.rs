@@ -20,6 +20,7 @@ pub mod net;
 pub mod process;
 pub mod program;
 pub mod scratch;
+pub mod tftp;
 pub mod vsftpd;
 
 #[cfg(feature = "api")]
@@ -38,6 +39,7 @@ pub use net::Net;
 pub use process::Process;
 pub use program::program;
 pub use scratch::Scratch;
+pub use tftp::{TftpClient, TftpServer, Tftpd};
 pub use vsftpd::Vsftpd;
 
 /// An HTTP client, with TLS by the provider that this workspace uses.

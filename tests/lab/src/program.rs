@@ -1,6 +1,6 @@
 //! Where programs are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -31,4 +31,17 @@ pub fn installed(name: &str) -> anyhow::Result<PathBuf> {
     places
         .find(|path| path.is_file())
         .with_context(|| format!("{name} is not installed: `scripts/install` says what to install"))
+}
+
+/// Returns the path of a program in a Debian package that cannot be installed beside another one, and was unpacked below
+/// the workspace instead.
+///
+/// # Errors
+/// When it is not there.
+pub fn unpacked(package: &str, path: &str) -> anyhow::Result<PathBuf> {
+    let workspace =
+        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("the lab has no workspace")?;
+    let program = workspace.join(".tools/debian").join(package).join(path);
+    let found = program.is_file().then(|| program.clone());
+    found.with_context(|| format!("there is no {}: `scripts/install test` puts it there", program.display()))
 }

@@ -8,6 +8,7 @@ mod ipv6;
 mod live;
 mod pcp;
 mod process;
+mod tftp;
 mod translation;
 
 /// A configuration for [`pinhole_lab::Net`], with the outside interface's own address as the pool.
