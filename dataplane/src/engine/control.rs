@@ -1,17 +1,14 @@
 //! Control sessions: where the engine and the ALGs meet.
 
-use std::collections::BTreeSet;
-
+use crate::alg::CloseReason;
 use crate::alg::control::{ControlStream, CraftedSegment, Segment, SegmentVerdict, TcpTimestamps};
-use crate::alg::datagram::DatagramControl;
-use crate::alg::{AlgProtocol, CloseReason, End, Ends, Transport};
 use crate::config::Snapshot;
 use crate::conntrack::tcp::TcpState;
-use crate::conntrack::{Family, Session, SessionId, Table};
+use crate::conntrack::{Family, Session, SessionId};
 use crate::emit;
 use crate::engine::context::{Arrival, Segmented};
+use crate::engine::controls::Follower;
 use crate::engine::decider::Decider;
-use crate::engine::open::alg_ports;
 use crate::engine::process::window_shift;
 use crate::engine::rewrite::Change;
 use crate::engine::{DropReason, Engine, Packet, Verdict};
@@ -19,183 +16,11 @@ use crate::limits::MAX_UNACKNOWLEDGED;
 use crate::nat::MappingId;
 use crate::parse::{Span, TcpInfo};
 use crate::time::Timestamp;
-use crate::tuple::{Direction, Flow};
+use crate::tuple::Direction;
 use crate::wire::{tcp, u16_at, u32_at};
 
 /// How far a host's own acknowledgements may be behind those that were sent in its name.
 const ACKNOWLEDGED_AHEAD: u32 = MAX_UNACKNOWLEDGED as u32;
-
-/// One followed control session.
-#[derive(Debug)]
-pub(super) struct Control {
-    follower: Follower,
-    protocol: AlgProtocol,
-    session: SessionId,
-    /// As the originator sees it.
-    flow: Flow,
-    /// What decides about the ALG, see [`alg_ports`].
-    ports: (u16, u16),
-    deadline: Option<Timestamp>,
-}
-
-/// What reads a control session.
-#[derive(Debug)]
-enum Follower {
-    Stream(Box<ControlStream>),
-    Datagrams(DatagramControl),
-}
-
-impl Follower {
-    fn new(protocol: AlgProtocol, transport: Transport, ends: Ends) -> Option<Self> {
-        match transport {
-            Transport::Tcp => Some(Self::Stream(Box::new(ControlStream::new(protocol, ends)))),
-            Transport::Udp => DatagramControl::new(protocol, ends).map(Self::Datagrams),
-            Transport::Gre(_) => None,
-        }
-    }
-
-    fn ends(&self) -> &Ends {
-        match self {
-            Self::Stream(stream) => stream.ends(),
-            Self::Datagrams(datagrams) => datagrams.ends(),
-        }
-    }
-
-    fn is_inert(&self) -> bool {
-        match self {
-            Self::Stream(stream) => stream.is_inert(),
-            Self::Datagrams(datagrams) => datagrams.is_inert(),
-        }
-    }
-
-    fn stream(&self) -> Option<&ControlStream> {
-        match self {
-            Self::Stream(stream) => Some(stream),
-            Self::Datagrams(_) => None,
-        }
-    }
-
-    fn stream_mut(&mut self) -> Option<&mut ControlStream> {
-        match self {
-            Self::Stream(stream) => Some(stream),
-            Self::Datagrams(_) => None,
-        }
-    }
-
-    const fn transport(&self) -> Transport {
-        match self {
-            Self::Stream(_) => Transport::Tcp,
-            Self::Datagrams(_) => Transport::Udp,
-        }
-    }
-}
-
-/// The followed control sessions, by slot; few beside the sessions, so their memory is taken as they come.
-#[derive(Debug, Default)]
-pub(super) struct Controls {
-    slots: Vec<Option<Box<Control>>>,
-    free: Vec<u32>,
-    deadlines: BTreeSet<(Timestamp, u32)>,
-}
-
-impl Controls {
-    /// Follows a new session; `None` when as many as `limit` are followed, or its messages are not read: it is then
-    /// translated unread.
-    pub(super) fn insert(
-        &mut self,
-        protocol: AlgProtocol,
-        transport: Transport,
-        id: SessionId,
-        table: &Table,
-        limit: u32,
-    ) -> Option<u32> {
-        let control = Box::new(Control {
-            follower: Follower::new(protocol, transport, ends_of(table, id)?)?,
-            protocol,
-            session: id,
-            flow: table.arriving(id, Direction::Original)?,
-            ports: alg_ports(table, id)?,
-            deadline: None,
-        });
-        if let Some(slot) = self.free.pop() {
-            *self.slot_mut(slot)? = Some(control);
-            return Some(slot);
-        }
-        let slot = u32::try_from(self.slots.len()).ok().filter(|&slot| slot < limit)?;
-        self.slots.push(Some(control));
-        Some(slot)
-    }
-
-    fn at(&self, slot: u32) -> Option<&Control> {
-        self.slots.get(usize::try_from(slot).ok()?)?.as_deref()
-    }
-
-    /// Returns the stream by this slot, if it is one.
-    pub(super) fn stream(&self, slot: u32) -> Option<&ControlStream> {
-        self.at(slot)?.follower.stream()
-    }
-
-    pub(super) fn remove(&mut self, slot: u32) {
-        if let Some(control) = self.take(slot) {
-            if let Some(deadline) = control.deadline {
-                self.deadlines.remove(&(deadline, slot));
-            }
-            self.free.push(slot);
-        }
-    }
-
-    /// Returns the ALG that follows a session by this slot.
-    pub(super) fn protocol(&self, slot: u32) -> Option<AlgProtocol> {
-        self.at(slot).map(|control| control.protocol)
-    }
-
-    /// Returns the ALG that listens to a session by this slot under a configuration.
-    pub(super) fn listening(&self, slot: u32, snapshot: &Snapshot) -> Option<AlgProtocol> {
-        let control = self.at(slot)?;
-        let (source, destination) = control.ports;
-        snapshot.alg_for(control.follower.transport(), source, destination)
-    }
-
-    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
-        self.deadlines.first().map(|&(deadline, _)| deadline)
-    }
-
-    fn take(&mut self, slot: u32) -> Option<Box<Control>> {
-        self.slot_mut(slot)?.take()
-    }
-
-    /// Puts a control back in its slot and sets its timer anew.
-    fn put(&mut self, slot: u32, mut control: Box<Control>) {
-        let deadline = control.follower.stream().and_then(ControlStream::poll_timeout);
-        if control.deadline != deadline {
-            if let Some(old) = control.deadline {
-                self.deadlines.remove(&(old, slot));
-            }
-            if let Some(new) = deadline {
-                self.deadlines.insert((new, slot));
-            }
-            control.deadline = deadline;
-        }
-        if let Some(place) = self.slot_mut(slot) {
-            *place = Some(control);
-        }
-    }
-
-    fn slot_mut(&mut self, slot: u32) -> Option<&mut Option<Box<Control>>> {
-        self.slots.get_mut(usize::try_from(slot).ok()?)
-    }
-}
-
-fn ends_of(table: &Table, id: SessionId) -> Option<Ends> {
-    let end = |direction: Direction| {
-        Some(End {
-            realm: table.session(id)?.realm(direction),
-            local: table.arriving(id, direction)?.source,
-            visible: table.leaving(id, direction)?.source,
-        })
-    };
-    Some(Ends { originator: end(Direction::Original)?, responder: end(Direction::Reply)? })
-}
 
 impl Engine {
     /// Hands a segment of a control session to its stream and sends what that makes of it.
@@ -384,10 +209,7 @@ impl Engine {
     }
 
     fn send_crafted(&mut self, id: SessionId, slot: u32) {
-        loop {
-            let at = self.controls.slot_mut(slot).and_then(Option::as_deref_mut);
-            let stream = at.and_then(|control| control.follower.stream_mut());
-            let Some(segment) = stream.and_then(ControlStream::poll_crafted) else { return };
+        while let Some(segment) = self.controls.poll_crafted(slot) {
             self.send(id, &segment);
         }
     }
@@ -415,10 +237,7 @@ impl Engine {
     pub(super) fn handle_control_timeouts(&mut self, now: Timestamp, budget: &mut usize) {
         let Some(snapshot) = self.snapshot.take() else { return };
         while *budget > 0 {
-            let Some(&(deadline, slot)) = self.controls.deadlines.first() else { break };
-            if deadline > now {
-                break;
-            }
+            let Some(slot) = self.controls.due(now) else { break };
             *budget -= 1;
             let Some(id) = self.controls.at(slot).map(|control| control.session) else { continue };
             if self.sweep.is_unjudged(id.slot) && !self.judge(&snapshot, id) {

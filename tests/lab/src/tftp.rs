@@ -75,7 +75,7 @@ impl Tftpd {
         let deadline = Instant::now() + PATIENCE;
         loop {
             // It says that there is no such file.
-            socket.send_to(b"\0\x01is-anybody-there\0octet\0", &format!("{address}:69"))?;
+            socket.send_to(b"\0\x01is-anybody-there\0octet\0", format!("{address}:69"))?;
             if socket.recv_from(&mut [0; 512]).is_ok() {
                 return Ok(Self { _process: process });
             }
