@@ -144,10 +144,11 @@ impl Table {
         self.index.guess(hash).map_or(Guess::NONE, Guess)
     }
 
-    /// Brings the session of a guess near: returns something of its cache lines, for the caller to want.
-    #[inline]
-    pub fn touch(&self, guess: Guess) -> u64 {
-        self.at(guess.slot()).map_or(0, Session::touch)
+    /// Brings what a packet of this protocol needs of a guess's session near: returns something of its cache lines, for
+    /// the caller to want.
+    #[inline(always)]
+    pub fn touch(&self, guess: Guess, protocol: Protocol) -> u32 {
+        self.at(guess.slot()).map_or(0, |session| session.touch(protocol))
     }
 
     /// Finds the session that an arriving packet belongs to.

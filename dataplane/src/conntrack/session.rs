@@ -1,4 +1,4 @@
-//! One tracked session: two cache lines of plain data.
+//! One tracked session: two cache lines of plain data, of which most packets need one.
 
 use crate::addr::Realm;
 use crate::conntrack::Progress;
@@ -71,10 +71,11 @@ pub(super) enum Phase {
 
 /// No control stream follows the session.
 const NO_CONTROL: u32 = u32::MAX;
-/// No session announced this one: no table has so many places.
+/// What stands in the place of the master where there is none: no table has so many places.
 const NO_MASTER: SessionId = SessionId { slot: u32::MAX, generation: 0 };
 
-/// A session, or a free place for one. The first cache line is what every packet needs, the second what it counts.
+/// A session, or a free place for one. The first cache line is what a packet of any established session needs; the
+/// second is for TCP, and for what happens less often.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub struct Session {
@@ -83,18 +84,24 @@ pub struct Session {
     protocol: Protocol,
     originator: Realm,
     phase: Phase,
-    timer_slot: u16,
-    deadline: Tick,
+    /// Whether there is a master, which stands in the second line.
+    has_master: bool,
     pub(super) generation: u32,
-    mapping: MappingId,
-    control: u32,
-    master: SessionId,
-    senders: Senders,
+    deadline: Tick,
     packets: [u64; 2],
+    control: u32,
+    mapping: MappingId,
+    senders: Senders,
+    master: SessionId,
     links: Links,
+    timer_slot: u16,
     family: Family,
 }
 
+const _: () = assert!(
+    std::mem::offset_of!(Session, senders) == 64,
+    "what packets without a state machine need is one cache line"
+);
 const _: () = assert!(size_of::<Session>() == 128, "two cache lines");
 
 impl Session {
@@ -104,15 +111,16 @@ impl Session {
         protocol: Protocol::Udp,
         originator: Realm::Inside,
         phase: Phase::Free,
-        timer_slot: 0,
-        deadline: Tick::ZERO,
+        has_master: false,
         generation: 0,
-        mapping: MappingId::NONE,
-        control: NO_CONTROL,
-        master: NO_MASTER,
-        senders: Senders::NONE,
+        deadline: Tick::ZERO,
         packets: [0; 2],
+        control: NO_CONTROL,
+        mapping: MappingId::NONE,
+        senders: Senders::NONE,
+        master: NO_MASTER,
         links: Links::NONE,
+        timer_slot: 0,
         family: Family::V4,
     };
 
@@ -130,6 +138,7 @@ impl Session {
             phase,
             generation: self.generation,
             mapping: new.mapping,
+            has_master: new.master.is_some(),
             master: new.master.unwrap_or(NO_MASTER),
             senders,
             links: self.links,
@@ -169,7 +178,7 @@ impl Session {
             Phase::Unreplied => direction == Direction::Original,
             Phase::Free => false,
         };
-        established && self.control == NO_CONTROL && self.master == NO_MASTER
+        established && self.control == NO_CONTROL && !self.has_master
     }
 
     #[inline(always)]
@@ -193,11 +202,15 @@ impl Session {
         self.key(direction.opposite()).reversed()
     }
 
-    /// Returns something of both cache lines.
-    #[inline]
-    pub(super) fn touch(&self) -> u64 {
-        let [counted, _] = self.packets;
-        counted ^ u64::from(self.generation)
+    /// Returns something of each cache line that a packet of this protocol needs.
+    #[inline(always)]
+    pub(super) const fn touch(&self, protocol: Protocol) -> u32 {
+        match protocol {
+            Protocol::Tcp => self.generation ^ self.senders.touch(),
+            Protocol::Udp | Protocol::IcmpEcho | Protocol::UdpLite | Protocol::Gre | Protocol::Other => {
+                self.generation
+            }
+        }
     }
 
     /// Returns the version of IP.
@@ -223,7 +236,7 @@ impl Session {
     /// Returns the control session that announced this one.
     #[inline]
     pub fn master(&self) -> Option<SessionId> {
-        (self.master != NO_MASTER).then_some(self.master)
+        self.has_master.then_some(self.master)
     }
 
     /// Returns the slot of the control stream that follows this session.

@@ -73,7 +73,10 @@ impl Engine {
         for ((plain, guess), _) in plain.iter().zip(&mut guesses).zip(&*packets) {
             *guess = self.table.guess(self.table.hash(&plain.key));
         }
-        black_box(guesses.iter().fold(0, |all, guess| all ^ self.table.touch(*guess)));
+        let looked_up = guesses.iter().zip(&plain);
+        black_box(
+            looked_up.fold(0, |all, (guess, plain)| all ^ self.table.touch(*guess, plain.key.protocol)),
+        );
         for (((packet, plain), guess), verdict) in packets.iter_mut().zip(plain).zip(guesses).zip(verdicts) {
             *verdict = if plain.is_some() && self.pass(packet, &plain, guess, arrival) {
                 Verdict::Forward
