@@ -221,7 +221,11 @@ impl Options {
             (THIRD_PARTY, MAP | PEER) if third_party == ThirdParty::Allowed => {
                 let other = (data.len() == 16).then(|| address(data, 0));
                 match (other, self.third_party) {
-                    (Some(IpAddr::V4(other)), None) if other != sender => self.third_party = Some(other),
+                    // Who names itself made no malformed option, but a malformed request (section 13.1).
+                    (Some(IpAddr::V4(other)), None) if other == sender => {
+                        return Err(ResultCode::MalformedRequest);
+                    }
+                    (Some(IpAddr::V4(other)), None) => self.third_party = Some(other),
                     _ => return Err(ResultCode::MalformedOption),
                 }
             }
