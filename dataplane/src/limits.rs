@@ -79,6 +79,10 @@ pub const MAX_FTP_REPLY: usize = 2_048;
 pub const MAX_FTP_PENDING: usize = 256;
 /// How long an FTP data connection may take to come.
 pub const FTP_PINHOLE_LIFETIME: Duration = Duration::from_secs(60);
+/// Calls of one PPTP control connection that are translated.
+pub const MAX_PPTP_CALLS: usize = 256;
+/// How long a PPTP call may take to be answered, and then to carry its first packet.
+pub const PPTP_CALL_LIFETIME: Duration = Duration::from_secs(60);
 /// Longest TFTP request that is read (RFC 1350, section 2: a block).
 pub const MAX_TFTP_REQUEST: usize = 512;
 /// Requests of one client port to one TFTP server that may be answered at a time.

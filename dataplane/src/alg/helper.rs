@@ -1,6 +1,7 @@
 //! What the streams and the helpers of the protocols say to each other.
 
 use super::ftp::Ftp;
+use super::pptp::Pptp;
 use super::stream::Replacement;
 use crate::alg::{AlgProtocol, Arbiter, Ends, OpaqueReason};
 use crate::tuple::Direction;
@@ -37,6 +38,8 @@ pub(super) struct View<'a> {
 pub(super) enum Helper {
     /// FTP.
     Ftp(Box<Ftp>),
+    /// PPTP.
+    Pptp(Box<Pptp>),
 }
 
 impl Helper {
@@ -44,7 +47,8 @@ impl Helper {
     pub(super) fn new(protocol: AlgProtocol) -> Option<Self> {
         match protocol {
             AlgProtocol::Ftp => Some(Self::Ftp(Box::default())),
-            AlgProtocol::IkeEsp | AlgProtocol::Pptp | AlgProtocol::Sip | AlgProtocol::Tftp => None,
+            AlgProtocol::Pptp => Some(Self::Pptp(Box::default())),
+            AlgProtocol::IkeEsp | AlgProtocol::Sip | AlgProtocol::Tftp => None,
         }
     }
 
@@ -52,6 +56,7 @@ impl Helper {
     pub(super) fn inspect(&mut self, view: &View<'_>, ends: &Ends, arbiter: &mut impl Arbiter) -> Step {
         match self {
             Self::Ftp(ftp) => ftp.inspect(view, ends, arbiter),
+            Self::Pptp(pptp) => pptp.inspect(view, ends, arbiter),
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod datagram;
 mod ftp;
 mod helper;
 mod late;
+mod pptp;
 mod segment;
 mod splice;
 mod stream;
@@ -226,6 +227,8 @@ pub trait Arbiter {
     fn renew(&mut self, id: PinholeId, lifetime: Duration) -> bool;
     /// Closes a pinhole that has not been used; closing one that is gone is allowed.
     fn close(&mut self, id: PinholeId, reason: CloseReason);
+    /// Closes a pinhole that has not been used, or ends the session that came through it.
+    fn end(&mut self, id: PinholeId);
     /// Takes note of something that happened.
     fn report(&mut self, report: Report<'_>);
 }

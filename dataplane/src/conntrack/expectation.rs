@@ -68,6 +68,11 @@ impl Expectations {
         self.by_id.is_empty()
     }
 
+    /// Returns a pinhole.
+    pub fn get(&self, id: PinholeId) -> Option<&Pinhole> {
+        self.by_id.get(&id)
+    }
+
     /// Whether a pinhole is open.
     pub fn contains(&self, id: PinholeId) -> bool {
         self.by_id.contains_key(&id)

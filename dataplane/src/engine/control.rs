@@ -154,9 +154,16 @@ impl Engine {
             mapping: self.table.session(control.session).map_or(MappingId::NONE, Session::mapping),
             control: control.flow,
             now,
+            ended: Vec::new(),
         };
         let result = act(&mut control.follower, &mut decider);
+        let (master, ended) = (control.session, decider.ended);
         self.controls.put(slot, control);
+        for id in ended {
+            if let Some(session) = self.announcements.session_of(master, id) {
+                self.end_session(session, CloseReason::ControlEnded);
+            }
+        }
         Some(result)
     }
 

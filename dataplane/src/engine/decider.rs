@@ -36,13 +36,17 @@ pub(super) struct Decider<'a> {
     pub(super) mapping: MappingId,
     pub(super) control: Flow,
     pub(super) now: Timestamp,
+    /// Pinholes whose sessions shall end.
+    pub(super) ended: Vec<PinholeId>,
 }
 
 impl Decider<'_> {
     fn open(&mut self, request: &PinholeRequest) -> Result<Decision, Refusal> {
         firewall::check_announced(self.snapshot, &self.ends, request)?;
         let inside = request.named;
-        let of_master = self.expectations.of_master(self.master).count();
+        let of_master = self.expectations.of_master(self.master);
+        // What takes another one's place takes no more of it.
+        let of_master = of_master.filter(|id| !self.is_again(*id, request)).count();
         let full = u64::try_from(of_master).unwrap_or(u64::MAX) >= u64::from(self.limits.pinholes_per_master)
             || self.expectations.of_subscriber(inside.address) >= self.limits.pinholes_per_subscriber
             || self.expectations.len() >= usize::try_from(self.limits.pinholes).unwrap_or(0);
@@ -102,6 +106,16 @@ impl Decider<'_> {
         Ok(Decision::Admitted { id: pinhole.id, visible: outside })
     }
 
+    /// Whether a pinhole is of the same call.
+    fn is_again(&self, id: PinholeId, request: &PinholeRequest) -> bool {
+        let again = |known: &Pinhole| {
+            known.protocol == Protocol::Gre
+                && known.inside == request.named
+                && known.peer.address == request.peer.address
+        };
+        matches!(request.transport, Transport::Gre(_)) && self.expectations.get(id).is_some_and(again)
+    }
+
     /// Takes a mapping for an announced endpoint; returns it with what stands for the endpoint outside.
     fn map(
         &mut self,
@@ -150,6 +164,14 @@ impl Arbiter for Decider<'_> {
         if let Some(pinhole) = self.expectations.remove(id) {
             self.nat.release(pinhole.mapping);
             self.events.push(closed_event(&pinhole, reason));
+        }
+    }
+
+    fn end(&mut self, id: PinholeId) {
+        if self.expectations.contains(id) {
+            self.close(id, CloseReason::ControlEnded);
+        } else {
+            self.ended.push(id);
         }
     }
 

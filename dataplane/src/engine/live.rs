@@ -7,18 +7,9 @@ use crate::config::PortRange;
 use crate::conntrack::expectation::Pinhole;
 use crate::conntrack::{Session, SessionId};
 use crate::emit;
-use crate::engine::Engine;
+use crate::engine::{Announcement, Engine};
 use crate::nat::{Mapping, SubscriberView};
 use crate::tuple::{Direction, Flow};
-
-/// What announced a session that came through a pinhole.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Announcement {
-    /// The ALG that opened the pinhole.
-    pub alg: AlgProtocol,
-    /// The control message's name.
-    pub message: &'static str,
-}
 
 /// What became of the wish to end something.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -102,7 +93,7 @@ impl Engine {
 
     /// Returns what announced a session.
     pub fn announcement_of(&self, id: SessionId) -> Option<Announcement> {
-        self.announcements.get(&id).copied()
+        self.announcements.of(id)
     }
 
     /// Ends a session with its unused pinholes. Both ends of a TCP session are told by a reset; hosts that go on with

@@ -10,6 +10,7 @@ use crate::alg::CloseReason;
 use crate::config::Snapshot;
 use crate::conntrack::expectation::{Expectations, Pinhole};
 use crate::conntrack::{Family, Session, SessionId, Table, TupleHasher};
+use crate::engine::announced::Announcements;
 use crate::engine::controls::Controls;
 use crate::engine::event::Events;
 use crate::engine::ipv6::Ipv6State;
@@ -21,8 +22,9 @@ use crate::limits::{EXPIRIES_PER_CALL, Limits};
 use crate::nat::{Capacity, Mapping, Nat, Notice};
 use crate::rng::{Rng, Seed};
 use crate::time::Timestamp;
-use crate::tuple::{Direction, Tuple};
+use crate::tuple::{Direction, Protocol, Tuple};
 
+mod announced;
 mod batch;
 mod call;
 mod context;
@@ -46,12 +48,13 @@ mod rewrite;
 mod stats;
 mod sweep;
 
+pub use announced::Announcement;
 pub use batch::BATCH;
 pub use drop_reason::DropReason;
 pub use event::{EndReason, Event, Interest};
 pub use lease::{Lease, LeaseEnd, LeaseError, LeaseFilter, LeaseId, LeaseKey, LeaseRequest, Owner};
 pub use limit::{LimitReached, Scarce};
-pub use live::{Announcement, Kill};
+pub use live::Kill;
 pub use packet::{ChecksumState, Packet, Transmit};
 pub use record::SessionRecord;
 pub use stats::Stats;
@@ -87,7 +90,7 @@ pub struct Engine {
     leases: Leases,
     controls: Controls,
     /// The control messages that announced sessions, while these last.
-    announcements: BTreeMap<SessionId, Announcement>,
+    announcements: Announcements,
     fragments: Fragments,
     /// PPTP's calls by their packets as they leave.
     calls: BTreeMap<Tuple, (SessionId, Direction)>,
@@ -132,7 +135,7 @@ impl Engine {
             expectations: Expectations::default(),
             leases: Leases::default(),
             controls: Controls::default(),
-            announcements: BTreeMap::new(),
+            announcements: Announcements::default(),
             calls: BTreeMap::new(),
             fragments: Fragments::new(limits.fragmented_datagrams, hasher, &mut rng),
             sweep: Sweep::new(limits.sessions),
@@ -323,9 +326,9 @@ impl Engine {
             self.controls.remove(slot);
         }
         if session.master().is_some() {
-            self.announcements.remove(&id);
+            self.announcements.remove(id);
         }
-        self.close_pinholes_of(id, reason);
+        self.close_announced_by(id, reason);
         if let Some(told) = told {
             self.events.push(told);
         }
@@ -336,6 +339,22 @@ impl Engine {
         let open: Vec<_> = self.expectations.of_master(master).collect();
         for id in open {
             self.close_pinhole(id, reason);
+        }
+    }
+
+    /// Ends what a control session leaves behind.
+    fn close_announced_by(&mut self, master: SessionId, reason: CloseReason) {
+        self.close_pinholes_of(master, reason);
+        self.end_calls_of(master, reason);
+    }
+
+    /// A call of PPTP lives no longer than its control connection (RFC 2637, section 1.3); other announced sessions do.
+    fn end_calls_of(&mut self, master: SessionId, reason: CloseReason) {
+        let announced = self.announcements.of_master(master);
+        let is_call = |id: &SessionId| self.table.session(*id).is_some_and(|s| s.protocol() == Protocol::Gre);
+        let calls: Vec<_> = announced.filter(is_call).collect();
+        for id in calls {
+            self.end_session(id, reason);
         }
     }
 

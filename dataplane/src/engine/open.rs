@@ -12,7 +12,7 @@ use crate::conntrack::tcp::Tcp;
 use crate::conntrack::{Session, SessionId, State, Table};
 use crate::engine::context::{Context, Way};
 use crate::engine::process::Opening;
-use crate::engine::{Announcement, DropReason, Engine, closed_event};
+use crate::engine::{DropReason, Engine, closed_event};
 use crate::firewall;
 use crate::nat::{MappingId, NatError, SubscriberLimit};
 use crate::tuple::{Direction, Flow, Protocol, Tuple};
@@ -118,7 +118,7 @@ impl Engine {
 
     /// Takes note that the session that a pinhole announced is there.
     pub(super) fn use_pinhole(&mut self, pinhole: &Pinhole, id: SessionId) {
-        self.announcements.insert(id, Announcement { alg: pinhole.alg, message: pinhole.message });
+        self.announcements.insert(pinhole, id);
         self.expectations.remove(pinhole.id);
         self.nat.release(pinhole.mapping);
         self.events.push(closed_event(pinhole, CloseReason::Used));
@@ -204,7 +204,7 @@ impl Engine {
         };
         let Some((source_port, destination_port)) = alg_ports(&self.table, id) else { return };
         match snapshot.alg_for(transport, source_port, destination_port) {
-            Some(protocol @ (AlgProtocol::Ftp | AlgProtocol::Tftp)) => {
+            Some(protocol @ (AlgProtocol::Ftp | AlgProtocol::Pptp | AlgProtocol::Tftp)) => {
                 let limit = self.limits.control_streams;
                 let slot = self.controls.insert(protocol, transport, id, &self.table, limit);
                 if let Some(session) = self.table.session_mut(id) {
@@ -212,7 +212,7 @@ impl Engine {
                 }
             }
             // These have no helper yet: their sessions are translated like any other.
-            Some(AlgProtocol::IkeEsp | AlgProtocol::Pptp | AlgProtocol::Sip) | None => {}
+            Some(AlgProtocol::IkeEsp | AlgProtocol::Sip) | None => {}
         }
     }
 }

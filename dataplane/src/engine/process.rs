@@ -118,7 +118,7 @@ impl Engine {
         self.table.hasten(id);
         self.refresh_master(context, master);
         if closed {
-            self.close_pinholes_of(id, CloseReason::ControlEnded);
+            self.close_announced_by(id, CloseReason::ControlEnded);
         }
         Ok(Verdict::Forward)
     }
@@ -164,7 +164,7 @@ impl Engine {
         self.settle_handshake(id, decided);
         self.table.hasten(id);
         if closed {
-            self.close_pinholes_of(id, CloseReason::ControlEnded);
+            self.close_announced_by(id, CloseReason::ControlEnded);
         }
         Ok(())
     }

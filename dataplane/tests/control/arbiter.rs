@@ -6,6 +6,7 @@ use std::time::Duration;
 use pinhole_dataplane::addr::{Endpoint, Realm};
 use pinhole_dataplane::alg::{
     Arbiter, CloseReason, Decision, End, Ends, OpaqueReason, PinholeId, PinholeRequest, Refusal, Report,
+    Transport,
 };
 
 pub(crate) const INSIDE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
@@ -51,6 +52,7 @@ pub(crate) struct Recorder {
     inside_server: bool,
     pub(crate) opened: Vec<PinholeRequest>,
     pub(crate) closed: Vec<(PinholeId, CloseReason)>,
+    pub(crate) ended: Vec<PinholeId>,
     pub(crate) refused: Vec<(&'static str, Refusal)>,
     pub(crate) rewritten: Vec<(String, String)>,
     pub(crate) opaque: Vec<OpaqueReason>,
@@ -71,7 +73,7 @@ impl Arbiter for Recorder {
         if request.named.address != IpAddr::V4(INSIDE) {
             return Decision::Refused(Refusal::ForeignAddress);
         }
-        if request.named.port < 1024 {
+        if request.named.port < 1024 && request.transport == Transport::Tcp {
             return Decision::Refused(Refusal::PrivilegedPort);
         }
         self.opened.push(*request);
@@ -87,6 +89,10 @@ impl Arbiter for Recorder {
 
     fn close(&mut self, id: PinholeId, reason: CloseReason) {
         self.closed.push((id, reason));
+    }
+
+    fn end(&mut self, id: PinholeId) {
+        self.ended.push(id);
     }
 
     fn report(&mut self, report: Report<'_>) {

@@ -6,5 +6,6 @@ mod ftp;
 mod live;
 mod network;
 mod packets;
+mod pptp;
 mod tftp;
 mod translation;

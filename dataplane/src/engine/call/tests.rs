@@ -118,6 +118,7 @@ impl Network {
             }
             .into(),
             now: self.now,
+            ended: Vec::new(),
         };
         let decision = decider.admit(&PinholeRequest {
             transport: Transport::Gre(server),

@@ -8,7 +8,7 @@ use crate::conntrack::ipv6::{Ipv6Key, NewIpv6Session};
 use crate::conntrack::{InsertError, SessionId, State};
 use crate::engine::open::first_state;
 use crate::engine::process::Opening;
-use crate::engine::{Announcement, DropReason, Engine, closed_event};
+use crate::engine::{DropReason, Engine, closed_event};
 use crate::firewall;
 use crate::tuple::Protocol;
 
@@ -35,8 +35,7 @@ impl Engine {
                 let state = first_state(opening).ok_or(DropReason::NotExpected)?;
                 if let Some(pinhole) = self.find_pinhole(context.snapshot, &key.flow(Realm::Outside)) {
                     let id = self.insert_ipv6(context, key, state, Some(pinhole.master))?;
-                    let announced = Announcement { alg: pinhole.alg, message: pinhole.message };
-                    self.announcements.insert(id, announced);
+                    self.announcements.insert(&pinhole, id);
                     self.expectations.remove(pinhole.id);
                     self.events.push(closed_event(&pinhole, CloseReason::Used));
                     return Ok(id);

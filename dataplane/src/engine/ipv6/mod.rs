@@ -159,7 +159,7 @@ impl Engine {
         self.table.hasten(id);
         self.refresh_master(context, master);
         if closed {
-            self.close_pinholes_of(id, CloseReason::ControlEnded);
+            self.close_announced_by(id, CloseReason::ControlEnded);
         }
         Ok(Verdict::Forward)
     }
