@@ -1,6 +1,8 @@
 //! A new configuration reaches the sessions one by one: each at its next packet, or when its turn comes in between.
 //!
 //! So a change takes no longer for being applied to a million sessions than to one, and nothing passes that it forbids.
+//! What a session holds comes free when its turn has come: until then a new one may find no port. Of two changes in a row
+//! a session meets the one that is in force at its turn.
 
 use crate::alg::{CloseReason, PinholeId};
 use crate::config::Snapshot;

@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use pinhole_dataplane::addr::Realm;
-use pinhole_dataplane::config::nat::Dependence;
 use pinhole_dataplane::config::{Config, Snapshot};
 use pinhole_dataplane::engine::{DropReason, Engine, Packet, Verdict};
 use pinhole_dataplane::limits::Limits;
@@ -17,7 +16,7 @@ use crate::flow::{End, Flow, Kind};
 use crate::packets::{ACK, SYN, echo, echo_reply, read, tcp, udp};
 use crate::reference::{MappingKey, Model, Outcome, SessionKey, Stage};
 use crate::script::{Script, Step};
-use crate::settings::{self, host, pool_address, remote};
+use crate::settings::{host, pool_address, remote};
 
 /// After its time a session may stay for so long, in nanoseconds: times are rounded and looked at by the second.
 const BLUR: u64 = 2_200_000_000;
@@ -57,6 +56,8 @@ pub(crate) struct Driver<'a> {
     pub(crate) model: Model,
     /// The numbers of each connection.
     pub(crate) connections: BTreeMap<SessionKey, Connection>,
+    /// Whether the last change may not have reached all sessions.
+    pub(crate) changing: bool,
     reached: &'a mut Reached,
 }
 
@@ -66,7 +67,7 @@ pub(crate) fn run(script: &Script, reached: &mut Reached) -> Result<(), String> 
     catch_unwind(|| { driver }.0.all(&script.steps)).unwrap_or_else(|_| Err("it panics".to_owned()))
 }
 
-fn snapshot(config: &Config) -> Arc<Snapshot> {
+pub(crate) fn snapshot(config: &Config) -> Arc<Snapshot> {
     Arc::new(Snapshot::new(config.clone()).unwrap())
 }
 
@@ -77,7 +78,7 @@ impl<'a> Driver<'a> {
         let mut engine = Engine::new(limits, &[script.seed; 32], Timestamp::from_nanos(now));
         engine.apply(snapshot(&script.config), Timestamp::from_nanos(now));
         let model = Model::new(script.config.clone(), now);
-        Self { engine, model, connections: BTreeMap::new(), reached }
+        Self { engine, model, connections: BTreeMap::new(), changing: false, reached }
     }
 
     fn all(mut self, steps: &[Step]) -> Result<(), String> {
@@ -140,32 +141,6 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn filter(&mut self, filtering: Dependence) {
-        self.model.config.nat.filtering = filtering;
-        self.engine.apply(snapshot(&self.model.config), Timestamp::from_nanos(self.model.now));
-    }
-
-    fn change(&mut self, forwards: u8, exempt: bool) -> Result<(), String> {
-        let mut config = self.model.config.clone();
-        if settings::may_forward(config.nat.allocation) {
-            config.nat.forwards = settings::forwards(forwards);
-        }
-        config.nat.exempt = if exempt { settings::exempt(forwards.is_multiple_of(2)) } else { vec![] };
-        self.engine.apply(snapshot(&config), Timestamp::from_nanos(self.model.now));
-        let gone = self.model.change(config);
-        self.connections.retain(|key, _| self.model.sessions.contains_key(key));
-        self.hear(self.model.now)?;
-        // Nobody gets an answer any more, whether the change has reached its session yet or not.
-        let datagrams = gone
-            .iter()
-            .filter(|((protocol, _, far), _)| *protocol == Protocol::Udp && !self.model.is_pool(far.0));
-        for (key, outside) in datagrams.step_by(5).copied().collect::<Vec<_>>() {
-            let flow = Flow { protocol: key.0, from: key.2, to: outside, kind: Kind::Datagram };
-            self.send_in(flow, &udp(key.2, outside, b"too late"))?;
-        }
-        Ok(())
-    }
-
     /// Returns one of the outside endpoints that stand for somebody.
     fn known(&self, protocol: Protocol, number: u8) -> Option<End> {
         let mapped =
@@ -218,7 +193,9 @@ impl<'a> Driver<'a> {
             }
         };
         let from = if protocol == Protocol::IcmpEcho { (from.0, to.1) } else { from };
-        self.send_in(Flow { protocol, from, to, kind }, &packet)?;
+        // Whom the filter lets in is told by the sessions that the change has reached.
+        let answer = self.deliver(Realm::Outside, &packet, DropReason::NotExpected)?;
+        self.came_in(Flow { protocol, from, to, kind }, answer)?;
         if let (Protocol::Tcp, Some(key)) = (protocol, self.session_at(protocol, to, from)) {
             self.connections.insert(key, Connection::opened(Realm::Outside));
         }
@@ -250,7 +227,8 @@ impl<'a> Driver<'a> {
 
     /// Sends from inside, and compares what comes of it: the packet crosses once, or twice when it turns back.
     pub(crate) fn send_out(&mut self, flow: Flow, packet: &[u8]) -> Result<(), String> {
-        let (verdict, packet) = self.process(Realm::Inside, packet)?;
+        // The ports of sessions that go come free as the change reaches them.
+        let (verdict, packet) = self.deliver(Realm::Inside, packet, DropReason::NoPort)?;
         let Self { engine, model, .. } = self;
         let outcome = model.outwards(flow, &|key| chosen(engine, key));
         let Outcome::Pass { from, to } = outcome else {
@@ -268,7 +246,11 @@ impl<'a> Driver<'a> {
     }
 
     pub(crate) fn send_in(&mut self, flow: Flow, packet: &[u8]) -> Result<(), String> {
-        let (verdict, packet) = self.process(Realm::Outside, packet)?;
+        let answer = self.process(Realm::Outside, packet)?;
+        self.came_in(flow, answer)
+    }
+
+    fn came_in(&mut self, flow: Flow, (verdict, packet): (Verdict, Vec<u8>)) -> Result<(), String> {
         let outcome = self.model.inwards(flow, true);
         self.expect(verdict, &packet, outcome, false)
     }
@@ -316,7 +298,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Lets time pass, and then so much more that nobody is on the brink of being forgotten.
-    fn wait(&mut self, nanos: u64) -> Result<(), String> {
+    pub(crate) fn wait(&mut self, nanos: u64) -> Result<(), String> {
         let mut until = self.model.now + nanos;
         loop {
             while let Some(due) = self.engine.poll_timeout().filter(|due| due.as_nanos() <= until) {
@@ -330,6 +312,7 @@ impl<'a> Driver<'a> {
             }
             until += SECOND;
         }
+        self.changing = false;
         self.model.pass_time(until);
         self.connections.retain(|key, _| self.model.sessions.contains_key(key));
         Ok(())

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod blocks;
+mod changes;
 mod connection;
 mod driver;
 mod flow;
