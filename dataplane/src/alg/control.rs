@@ -71,10 +71,16 @@ impl ControlStream {
         arbiter: &mut impl Arbiter,
         now: Timestamp,
     ) -> SegmentVerdict {
+        let back = direction.opposite();
+        if segment.syn && self.stream(direction).is_open() && self.stream(back).is_open() {
+            // Sent again, or not by its sender at all: its receiver will tell (RFC 5961, section 4.2), and both streams
+            // go on where they are. Data on it would go unread.
+            let payload = (!segment.payload.is_empty()).then(Vec::new);
+            return SegmentVerdict::Forward(Rewritten { payload, ..unchanged(segment) });
+        }
         if segment.syn {
             self.stream(direction).open(segment.seq, segment.window_scale);
         }
-        let back = direction.opposite();
         if !self.stream(direction).is_open() || !self.stream(back).is_open() {
             return SegmentVerdict::Forward(unchanged(segment));
         }

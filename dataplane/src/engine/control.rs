@@ -42,7 +42,10 @@ impl Engine {
         // Judged before the stream sees it: what nobody would obey must not change the stream.
         if info.has(tcp::RST) {
             self.note_control(arrival, id, direction, info, shift)?;
-        } else if !info.has(tcp::SYN) {
+        } else if info.has(tcp::SYN) {
+            let mut tcp = self.table.session(id).and_then(Session::tcp).ok_or(DropReason::NoSession)?;
+            tcp.handle(direction, info, shift)?;
+        } else {
             self.check_control(id, direction, slot, info)?;
         }
         let segment = segment_of(packet, &span, info, shift);

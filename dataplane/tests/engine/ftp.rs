@@ -337,3 +337,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_handshake_that_is_made_up_changes_no_stream() {
+    for flags in [SYN, SYN | ACK] {
+        // While it is under way: only what acknowledges the SYN answers it.
+        let mut network = Network::small();
+        let outside = network.outbound(&tcp(FTP_CLIENT, CONTROL, 999, 0, SYN, b"")).from;
+        network.process(Realm::Outside, &tcp(CONTROL, outside, 77_000, 555, SYN | ACK, b""));
+        network.inbound(&tcp(CONTROL, outside, 4999, 1000, SYN | ACK, b""));
+        network.process(Realm::Outside, &tcp(CONTROL, outside, 88_000, 1000, flags, b"x"));
+        network.outbound(&tcp(FTP_CLIENT, CONTROL, 1000, 5000, ACK, b""));
+        // And afterwards, whatever number it has.
+        for seq in [99_000, 5_003, 4_999] {
+            network.process(Realm::Outside, &tcp(CONTROL, outside, seq, 1000, flags, b""));
+        }
+        let greeting = network.inbound(&tcp(CONTROL, outside, 5000, 1000, ACK, b"220 hi\n"));
+        assert_eq!(greeting.payload, b"220 hi\n");
+        let port = tcp(FTP_CLIENT, CONTROL, 1000, 5007, ACK, b"PORT 10,0,0,2,195,80\r\n");
+        assert!(network.outbound(&port).payload.starts_with(b"PORT 203,0,113,1,"), "{flags}");
+        assert_eq!(network.engine.pinhole_count(), 1);
+    }
+}

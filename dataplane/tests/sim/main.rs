@@ -34,7 +34,8 @@ fn what_is_sent_arrives_whole_and_nothing_else_does() {
         network.end();
         crossed += network.crossed;
     }
-    assert!(crossed > 1_000, "{crossed} packets have crossed a gateway");
+    let one = std::env::var_os("PINHOLE_SEED").is_some();
+    assert!(one || crossed > 1_000, "{crossed} packets have crossed a gateway");
 }
 
 #[test]
