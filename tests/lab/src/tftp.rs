@@ -1,7 +1,5 @@
 //! Real TFTP servers, for anybody who reads and writes.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -42,8 +40,6 @@ impl Tftpd {
         address: &str,
         directory: &Path,
     ) -> anyhow::Result<Self> {
-        // Both serve as somebody who owns nothing.
-        fs::set_permissions(directory, Permissions::from_mode(0o777))?;
         let mut command = match server {
             TftpServer::Hpa => {
                 let mut command = Command::new(installed("in.tftpd")?);

@@ -1,9 +1,8 @@
 //! Bytes to a [`Message`] (RFC 2637, section 2): all have a length of their own, and are told apart by a number.
 
-/// Value of the magic cookie.
-const COOKIE: u32 = 0x1a2b_3c4d;
-/// Value of the message type that is used; the other one, for management, is defined by nobody.
-const CONTROL: u16 = 1;
+/// What follows the length: the message type that is used (the other one, for management, is defined by nobody), and the
+/// magic cookie.
+const FIXED: [u8; 6] = [0, 1, 0x1a, 0x2b, 0x3c, 0x4d];
 /// Bytes until the control type has been read.
 const HEADER: usize = 12;
 /// Offset of the call id that comes first.
@@ -66,8 +65,7 @@ pub(super) enum Unread {
 
 /// Reads the message that bytes begin with.
 pub(super) fn parse(bytes: &[u8]) -> Result<Message, Unread> {
-    let fixed = [CONTROL.to_be_bytes().as_slice(), &COOKIE.to_be_bytes()].concat();
-    if bytes.iter().skip(2).zip(&fixed).any(|(byte, fixed)| byte != fixed) {
+    if bytes.iter().skip(2).zip(&FIXED).any(|(byte, fixed)| byte != fixed) {
         return Err(Unread::NotTheProtocol);
     }
     let kind = bytes.get(8..HEADER).and_then(|kind| kind.first_chunk::<2>()).ok_or(Unread::Short)?;

@@ -2,13 +2,12 @@
 
 use super::Context;
 use crate::addr::Realm;
-use crate::alg::CloseReason;
 use crate::config::ipv6::Ipv6Rules;
 use crate::conntrack::ipv6::{Ipv6Key, NewIpv6Session};
 use crate::conntrack::{InsertError, SessionId, State};
 use crate::engine::open::first_state;
 use crate::engine::process::Opening;
-use crate::engine::{DropReason, Engine, closed_event};
+use crate::engine::{DropReason, Engine};
 use crate::firewall;
 use crate::tuple::Protocol;
 
@@ -35,9 +34,7 @@ impl Engine {
                 let state = first_state(opening).ok_or(DropReason::NotExpected)?;
                 if let Some(pinhole) = self.find_pinhole(context.snapshot, &key.flow(Realm::Outside)) {
                     let id = self.insert_ipv6(context, key, state, Some(pinhole.master))?;
-                    self.announcements.insert(&pinhole, id);
-                    self.expectations.remove(pinhole.id);
-                    self.events.push(closed_event(&pinhole, CloseReason::Used));
+                    self.use_pinhole(&pinhole, id);
                     return Ok(id);
                 }
                 if self.admits_ipv6(context.rules, key) {
